@@ -11,3 +11,5 @@
 //! 1  session cookie headers pure rules: no async, no I/O, no clock of their own
 //! 0  base                   clock, secret, meter, kept
 //! ```
+
+pub mod base;

@@ -1,0 +1,86 @@
+//! One app cookie as a session keeps it: plain data that the record stores and the jar reasons about.
+//!
+//! It stands on the lowest floor because both need it and neither may know the other. The rules (which request gets
+//! it, which answer may set it) are in `cookie/jar.rs`.
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Time;
+
+/// `SameSite` of a cookie (RFC 6265bis 4.1.2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SameSite {
+    /// Sent with same-site requests only.
+    Strict,
+    /// Also with top-level navigations by a safe method. The meaning of a cookie that says nothing.
+    Lax,
+    /// Sent always.
+    None,
+}
+
+/// What makes two cookies the same cookie: name, domain and path (RFC 6265bis 5.7).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CookieIdentity {
+    /// The name, byte for byte.
+    #[serde(with = "bytes_text")]
+    pub name: Vec<u8>,
+    /// Lower-case domain: the host that set it, or the Domain attribute.
+    pub domain: String,
+    /// The path it is for.
+    pub path: String,
+}
+
+/// A kept cookie.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCookie {
+    /// Name, domain and path.
+    pub identity: CookieIdentity,
+    /// The value, byte for byte. Never printed.
+    #[serde(with = "bytes_text")]
+    pub value: Vec<u8>,
+    /// True when the cookie had no Domain attribute: it goes to this very host only.
+    pub host_only: bool,
+    /// When it ends by itself; without one it ends with the session.
+    pub expires: Option<Time>,
+    /// When the cookie of this identity was first set; decides the order and who is evicted first.
+    pub created: Time,
+    /// What the app asked for; `None` counts as Lax.
+    pub same_site: Option<SameSite>,
+}
+
+impl KeptCookie {
+    /// What it weighs against a session's limit, in bytes.
+    pub fn weight_bytes(&self) -> usize {
+        let CookieIdentity { name, domain, path } = &self.identity;
+        name.len() + self.value.len() + domain.len() + path.len() + 48
+    }
+}
+
+impl std::fmt::Debug for KeptCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptCookie")
+            .field("identity", &self.identity)
+            .field("value", &"<redacted>")
+            .finish()
+    }
+}
+
+/// Bytes as text, one character for each byte, so that a record stays readable and loses nothing.
+mod bytes_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(
+            &bytes
+                .iter()
+                .map(|byte| char::from(*byte))
+                .collect::<String>(),
+        )
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = text.chars().map(u8::try_from).collect::<Result<_, _>>();
+        bytes.map_err(|_| D::Error::custom("a character past U+00FF stands for no byte"))
+    }
+}

@@ -1,0 +1,93 @@
+//! What is counted, in one list. Counting is one relaxed atomic addition.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counts {
+    ($($variant:ident => $name:literal, $help:literal;)*) => {
+        /// Something worth counting.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Count { $(#[doc = $help] $variant,)* }
+
+        impl Count {
+            /// Every count there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name in logs and metrics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+counts! {
+    Requests => "requests", "Requests that reached the gateway.";
+    Refusals => "refusals", "Requests that the gateway answered itself with an error.";
+    Handshakes => "tls_handshakes", "TLS handshakes that succeeded.";
+    HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";
+    ConnectionsRefused => "connections_refused", "Connections closed at once because the limit was reached.";
+    TicketsForged => "tickets_forged", "Tickets whose tag did not verify.";
+    TicketsAmbiguous => "tickets_ambiguous", "Requests with two different tickets that both opened.";
+    SpoofedHeaders => "spoofed_headers", "Requests that brought a header only the gateway may write.";
+    CookieLookalikes => "cookie_lookalikes", "Requests with cookies that some reader would take for the ticket.";
+    CookiesDropped => "cookies_dropped", "Cookies of the browser that were not passed on to the app.";
+    CookiesKept => "cookies_kept", "Cookies of the app that went into a jar.";
+    CookiesRefused => "cookies_refused", "Cookies of the app that were refused.";
+    DirectivesMalformed => "directives_malformed", "X-Session-* directives that could not be read.";
+    DirectivesDistrusted => "directives_distrusted", "X-Session-* directives of apps that are not trusted to give them.";
+    LoginsSeen => "logins_seen", "Logins of apps that the watch saw succeed.";
+    LoginsFailed => "logins_failed", "Logins of apps that the watch saw fail.";
+    LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";
+    LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
+    SessionsStored => "sessions_stored", "Sessions that got a record in the store.";
+    SessionsEnded => "sessions_ended", "Sessions that were ended by request.";
+    SessionsTooLarge => "sessions_too_large", "Changes refused because the session would pass session.max_bytes.";
+    StoreFaults => "store_faults", "Times that the store did not answer.";
+    UpstreamFaults => "upstream_faults", "Times that an app could not be reached or did not answer properly.";
+}
+
+/// Counts. Shared by all cores.
+#[derive(Debug)]
+pub struct Meter([AtomicU64; Count::ALL.len()]);
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; Count::ALL.len()])
+    }
+}
+
+impl Meter {
+    /// Counts one.
+    pub fn count(&self, what: Count) {
+        self.add(what, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&self, what: Count, times: u64) {
+        self.0[what as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// How often it was counted since the start.
+    pub fn total(&self, what: Count) -> u64 {
+        self.0[what as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_has_a_place_of_its_own() {
+        let meter = Meter::default();
+        meter.count(Count::TicketsForged);
+        for what in Count::ALL {
+            assert_eq!(
+                meter.total(*what),
+                u64::from(*what == Count::TicketsForged),
+                "{}",
+                what.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Floor 0: what every floor may use and that itself knows nobody.
+
+pub mod causes;
+pub mod clock;
+pub mod kept;
+pub mod meter;
+pub mod secret;
