@@ -13,3 +13,5 @@
 //! ```
 
 pub mod base;
+
+pub mod session;

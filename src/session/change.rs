@@ -1,0 +1,162 @@
+//! What one request did to its session.
+
+use serde_json::Value;
+
+use super::expiry::{Expiry, Terms};
+use super::record::{Record, User};
+use crate::base::clock::Time;
+use crate::base::kept::{CookieIdentity, KeptCookie};
+
+/// What one request did to its session. A store applies it whole or not at all, and merges it with what parallel
+/// requests did: edits name single keys and cookies, never the whole state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// Edits of the session's data, in order.
+    pub data: Vec<DataEdit>,
+    /// Edits of a jar, in order.
+    pub cookies: Vec<JarEdit>,
+    /// A new expiry of the session's own; `Some(None)` goes back to the usual one.
+    pub expiry: Option<Option<Expiry>>,
+    /// Whether the idle clock is to be written.
+    pub touch: bool,
+    /// What becomes of the session as a whole.
+    pub turn: Turn,
+}
+
+/// What becomes of the session as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Turn {
+    /// It goes on under its ticket.
+    #[default]
+    Stay,
+    /// It goes on under a new ticket (Django's `cycle_key`).
+    Rotate,
+    /// Somebody logged in: a new session under a new ticket.
+    LogIn {
+        /// Who.
+        user: Box<User>,
+        /// Whether the data and jar of an anonymous session, or of the same user's, go along.
+        carry: bool,
+    },
+    /// It ends (Django's `flush`).
+    End,
+}
+
+/// One edit of the data.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataEdit {
+    /// Sets a key.
+    Set(String, Value),
+    /// Removes a key.
+    Unset(String),
+}
+
+/// One edit of a jar.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JarEdit {
+    /// Puts a cookie in, or in the place of the one with its identity.
+    Put {
+        /// The site whose jar it is.
+        site: String,
+        /// The cookie.
+        cookie: KeptCookie,
+    },
+    /// Takes a cookie out.
+    Remove {
+        /// The site whose jar it is.
+        site: String,
+        /// Which cookie.
+        identity: CookieIdentity,
+    },
+}
+
+impl Change {
+    /// Whether there is nothing for a store to do.
+    pub fn is_nothing(&self) -> bool {
+        !self.touch && !self.promises()
+    }
+
+    /// Whether a response that goes out with it promises the visitor anything. A renewed idle clock does not.
+    pub fn promises(&self) -> bool {
+        !self.data.is_empty()
+            || !self.cookies.is_empty()
+            || self.expiry.is_some()
+            || self.turn != Turn::Stay
+    }
+
+    /// Whether a session that has no record yet needs one for this. A mere touch, and taking away
+    /// what is not there, need none: a visitor with nothing to remember costs the store nothing.
+    pub fn needs_a_record(&self) -> bool {
+        self.expiry.flatten().is_some()
+            || self.turn != Turn::Stay
+            || self
+                .data
+                .iter()
+                .any(|edit| matches!(edit, DataEdit::Set(..)))
+            || self
+                .cookies
+                .iter()
+                .any(|edit| matches!(edit, JarEdit::Put { .. }))
+    }
+
+    /// Applies the edits, the expiry and the touch to `record`; the turn is the session's business.
+    pub(super) fn apply_edits(&self, record: &mut Record, terms: &Terms, now: Time) {
+        for edit in &self.data {
+            match edit {
+                DataEdit::Set(key, value) => {
+                    record.data.insert(key.clone(), value.clone());
+                }
+                DataEdit::Unset(key) => {
+                    record.data.remove(key);
+                }
+            }
+        }
+        for edit in &self.cookies {
+            match edit {
+                JarEdit::Put { site, cookie } => {
+                    put(record, site, cookie, terms.jar_cookies_max, now)
+                }
+                JarEdit::Remove { site, identity } => remove(record, site, identity),
+            }
+        }
+        if let Some(expiry) = self.expiry {
+            record.expiry = expiry;
+        }
+        if self.touch {
+            record.touched = record.touched.max(now);
+        }
+    }
+}
+
+fn put(record: &mut Record, site: &str, cookie: &KeptCookie, cookies_max: usize, now: Time) {
+    let jar = record.jars.entry(site.to_owned()).or_default();
+    jar.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
+    match jar.iter_mut().find(|kept| kept.identity == cookie.identity) {
+        // RFC 6265bis 5.7: a cookie that is set again keeps its creation time, and with it its place in the order.
+        Some(kept) => {
+            *kept = KeptCookie {
+                created: kept.created,
+                ..cookie.clone()
+            }
+        }
+        None => jar.push(cookie.clone()),
+    }
+    while jar.len() > cookies_max {
+        let oldest = jar
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, kept)| kept.created)
+            .map(|(at, _)| at);
+        let Some(oldest) = oldest else { break };
+        jar.remove(oldest);
+    }
+}
+
+fn remove(record: &mut Record, site: &str, identity: &CookieIdentity) {
+    if let Some(jar) = record.jars.get_mut(site) {
+        jar.retain(|kept| kept.identity != *identity);
+        if jar.is_empty() {
+            record.jars.remove(site);
+        }
+    }
+}

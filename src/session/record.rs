@@ -1,0 +1,156 @@
+//! The record: what a store holds of a session.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::expiry::Expiry;
+use super::ticket::Root;
+use crate::base::clock::Time;
+use crate::base::kept::KeptCookie;
+
+/// What a session knows. Immutable once in a store; a change makes a new one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// From which the session's IDs are derived.
+    #[serde(with = "root_text")]
+    pub root: Root,
+    /// When the session began. The absolute timeout counts from here and nothing moves it.
+    pub created: Time,
+    /// When its idle clock was last written.
+    pub touched: Time,
+    /// Who logged in, if anybody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// The session's own expiry, if the app set one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<Expiry>,
+    /// The session's data.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub data: Map<String, Value>,
+    /// The app cookies, by the name of the site.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jars: BTreeMap<String, Vec<KeptCookie>>,
+}
+
+/// Who logged in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// The user's id at the site that bound it.
+    pub id: String,
+    /// The issuer that vouched for the id, where there is one; the key of a user is the pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// An e-mail address; never a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Groups, as the login told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Further claims.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String, Value>,
+    /// The site that bound the user.
+    pub site: String,
+    /// When the user proved who they are.
+    pub auth_time: Time,
+}
+
+impl User {
+    /// Whether `other` is the same person: same issuer, id and binding site.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (&self.issuer, &self.id, &self.site) == (&other.issuer, &other.id, &other.site)
+    }
+}
+
+impl Record {
+    /// A session that begins at `created` and holds nothing.
+    pub fn empty(root: Root, created: Time, now: Time) -> Self {
+        Self {
+            root,
+            created,
+            touched: now,
+            user: None,
+            expiry: None,
+            data: Map::new(),
+            jars: BTreeMap::new(),
+        }
+    }
+
+    /// Whether there is anything that a cross-site request could abuse.
+    pub fn is_worth_guarding(&self) -> bool {
+        self.user.is_some()
+            || !self.data.is_empty()
+            || self.jars.values().any(|jar| !jar.is_empty())
+    }
+
+    /// The jar of `site`.
+    pub fn jar(&self, site: &str) -> &[KeptCookie] {
+        self.jars.get(site).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the session weighs against `max_bytes`: close to its stored size, and cheap to work out.
+    pub fn weight_bytes(&self) -> usize {
+        let jars: usize = self
+            .jars
+            .values()
+            .flatten()
+            .map(KeptCookie::weight_bytes)
+            .sum();
+        let user = self.user.as_ref().map_or(0, |user| {
+            let optional = [&user.issuer, &user.name, &user.email]
+                .into_iter()
+                .flatten()
+                .map(String::len);
+            let groups = user.groups.iter().map(|group| group.len() + 4);
+            user.id.len()
+                + user.site.len()
+                + optional.sum::<usize>()
+                + groups.sum::<usize>()
+                + map_bytes(&user.claims)
+        });
+        256 + jars + user + map_bytes(&self.data)
+    }
+}
+
+fn map_bytes(map: &Map<String, Value>) -> usize {
+    map.iter()
+        .map(|(key, value)| key.len() + value_bytes(value) + 4)
+        .sum()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 12,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| value_bytes(item) + 1).sum(),
+        Value::Object(map) => map_bytes(map),
+    }
+}
+
+mod root_text {
+    use data_encoding::BASE64URL_NOPAD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Root;
+
+    pub fn serialize<S: Serializer>(root: &Root, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64URL_NOPAD.encode(&root.0))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .map_err(D::Error::custom)?;
+        bytes
+            .try_into()
+            .map(Root)
+            .map_err(|_| D::Error::custom("a root has 32 bytes"))
+    }
+}
