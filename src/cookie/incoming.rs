@@ -1,0 +1,120 @@
+//! What the screen lets in, gathered with at most one allocation in an ordinary request.
+
+/// How many values of our own name are looked at.
+pub const CANDIDATES_MAX: usize = 4;
+
+/// A request's cookies after the screen.
+#[derive(Default)]
+pub struct Incoming<'a> {
+    /// The values under our own name.
+    pub candidates: Candidates<'a>,
+    /// Whether there were more of them than are looked at.
+    pub candidates_surplus: bool,
+    /// What goes up, written as one `Cookie` field (`a=b; c=d`); empty when nothing does.
+    pub passed: Vec<u8>,
+    /// How many pairs were not to go up. In report-only mode the unknown ones among them went up all the same.
+    pub dropped: u32,
+    /// How many of the dropped ones bore a name that some reader would take for ours: somebody tries.
+    pub lookalikes: u32,
+}
+
+/// Up to four values that were sent under our name, in order, equal ones too.
+#[derive(Clone, Copy, Default)]
+pub struct Candidates<'a> {
+    values: [&'a [u8]; CANDIDATES_MAX],
+    count: usize,
+}
+
+impl<'a> Incoming<'a> {
+    /// Takes a value that came under our name.
+    pub(super) fn offer(&mut self, value: &'a [u8]) {
+        match self.candidates.values.get_mut(self.candidates.count) {
+            Some(slot) => {
+                *slot = value;
+                self.candidates.count += 1;
+            }
+            None => self.candidates_surplus = true,
+        }
+    }
+
+    /// Lets a pair in. `room` is what all pairs together can take, so that there is one allocation, and none when nothing passes.
+    pub(super) fn pass(&mut self, pair: &[u8], room: usize) {
+        if self.passed.is_empty() {
+            self.passed.reserve_exact(room);
+        }
+        append(&mut self.passed, pair);
+    }
+}
+
+impl std::fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming")
+            .field("candidates", &self.candidates.count)
+            .field("candidates_surplus", &self.candidates_surplus)
+            .field("passed_bytes", &self.passed.len())
+            .field("dropped", &self.dropped)
+            .field("lookalikes", &self.lookalikes)
+            .finish()
+    }
+}
+
+impl<'a> Candidates<'a> {
+    /// The values.
+    pub fn as_slice(&self) -> &[&'a [u8]] {
+        self.values.get(..self.count).unwrap_or(&self.values)
+    }
+}
+
+impl std::fmt::Debug for Candidates<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Candidates").field(&self.count).finish()
+    }
+}
+
+/// Begins the next pair of a `Cookie` field with `bytes`.
+pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    if !out.is_empty() {
+        out.extend_from_slice(b"; ");
+    }
+    out.extend_from_slice(bytes);
+}
+
+/// The names passed so far, each beside a fingerprint, so that hardly any two are compared byte by byte. Real requests
+/// fit into the array; only a crowd costs an allocation.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    first: [(u64, &'a [u8]); 24],
+    count: usize,
+    more: Vec<(u64, &'a [u8])>,
+}
+
+impl<'a> Names<'a> {
+    /// Whether the name is new.
+    pub(super) fn insert(&mut self, name: &'a [u8]) -> bool {
+        let entry = (fingerprint(name), name);
+        let known = self.first.get(..self.count).unwrap_or(&self.first);
+        if known.contains(&entry) || self.more.contains(&entry) {
+            return false;
+        }
+        match self.first.get_mut(self.count) {
+            Some(slot) => {
+                *slot = entry;
+                self.count += 1;
+            }
+            None => self.more.push(entry),
+        }
+        true
+    }
+}
+
+/// Equal for equal names, and nearly always different for others.
+fn fingerprint(name: &[u8]) -> u64 {
+    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(28)
+        }
+        _ => name
+            .iter()
+            .fold(0, |print, byte| print << 8 | u64::from(*byte)),
+    }
+}

@@ -1,0 +1,159 @@
+//! The jar: which kept cookie goes to the app with which request, and what becomes of a cookie that the app sets.
+//!
+//! It reasons as the browser would that the cookies are kept from (RFC 6265bis 5.7 and 5.8): the scheme counts as
+//! https, the host is the one that the app was sent. Where it holds no opinion: limits of a session and the order of
+//! writing are the record's.
+
+use std::cmp::Reverse;
+
+use super::domain;
+use super::name::Prefix;
+use super::set_cookie::{Ends, Refused, SetCookie};
+use crate::base::clock::Time;
+use crate::base::kept::{CookieIdentity, KeptCookie, SameSite};
+
+/// What the jar must know of a request as the app was sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct AppRequest<'a> {
+    /// The host in the `Host` that the app was sent: lower-case ASCII, no port.
+    pub host: &'a str,
+    /// The host that the visitor asked, in the same form. Another one where a site rewrites `Host`.
+    pub visitor_host: &'a str,
+    /// The path; a query is not looked at.
+    pub path: &'a str,
+    /// Whether it came from the same site.
+    pub same_site: bool,
+    /// Whether it is a navigation of the whole window, by any method.
+    pub top_level: bool,
+    /// Whether it is a navigation of the whole window by a safe method.
+    pub top_level_safe: bool,
+    /// The time of the request.
+    pub now: Time,
+}
+
+/// What a `Set-Cookie` does to the jar.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JarAct {
+    /// Puts a cookie in. One of the same identity that is there keeps its creation time; the record sees to that.
+    Put(KeptCookie),
+    /// Takes a cookie out.
+    Remove(CookieIdentity),
+}
+
+/// The cookies of `jar` that `request` carries to the app, those with longer paths first, then the older ones.
+pub fn cookies_for<'a>(jar: &'a [KeptCookie], request: &AppRequest<'_>) -> Vec<&'a KeptCookie> {
+    let mut found: Vec<&KeptCookie> = jar
+        .iter()
+        .filter(|cookie| goes_with(cookie, request))
+        .collect();
+    // Stable: what ties in both stays in the order of the jar.
+    found.sort_by_key(|cookie| (Reverse(cookie.identity.path.len()), cookie.created));
+    found
+}
+
+fn goes_with(cookie: &KeptCookie, request: &AppRequest<'_>) -> bool {
+    let CookieIdentity { domain, path, .. } = &cookie.identity;
+    let for_host = if cookie.host_only {
+        request.host == domain
+    } else {
+        domain::matches(request.host, domain)
+    };
+    let for_site = match cookie.same_site {
+        Some(SameSite::None) => true,
+        Some(SameSite::Lax) | None => request.same_site || request.top_level_safe,
+        Some(SameSite::Strict) => request.same_site,
+    };
+    let alive = cookie.expires.is_none_or(|end| end > request.now);
+    alive && for_site && for_host && path_matches(bare_path(request.path), path)
+}
+
+/// What `set`, which came with the answer to `request`, does to the jar.
+pub fn receive(set: &SetCookie<'_>, request: &AppRequest<'_>) -> Result<JarAct, Refused> {
+    let (domain, host_only) = match set.domain {
+        Some(asked) => accept_domain(asked, request.host)?,
+        None => (request.host.to_owned(), true),
+    };
+    keeps_its_prefix(set)?;
+    // RFC 6265bis 5.7: a subresource of a foreign page can set `SameSite=None` cookies alone.
+    if set.same_site != Some(SameSite::None) && !request.same_site && !request.top_level {
+        return Err(Refused::CrossSite);
+    }
+    let path = match set.path {
+        Some(path) => std::str::from_utf8(path).map_err(|_| Refused::Path)?,
+        None => default_path(bare_path(request.path)),
+    };
+    let identity = CookieIdentity {
+        name: set.name.to_vec(),
+        domain,
+        path: path.to_owned(),
+    };
+    let expires = match set.ends(request.now) {
+        Ends::Past => return Ok(JarAct::Remove(identity)),
+        Ends::At(end) => Some(end),
+        Ends::WithSession => None,
+    };
+    Ok(JarAct::Put(KeptCookie {
+        identity,
+        value: set.value.to_vec(),
+        host_only,
+        expires,
+        created: request.now,
+        same_site: set.same_site,
+    }))
+}
+
+/// The domain of a cookie that asks for `asked`, and whether it is for the host only.
+fn accept_domain(asked: &[u8], host: &str) -> Result<(String, bool), Refused> {
+    let domain = std::str::from_utf8(asked)
+        .ok()
+        .filter(|domain| domain.is_ascii())
+        .ok_or(Refused::Domain)?
+        .to_ascii_lowercase();
+    if domain::is_ip(host) || domain::is_public_suffix(&domain) {
+        // Nobody lies beneath an address, and what lies beneath a public suffix belongs to others.
+        if domain == host {
+            return Ok((domain, true));
+        }
+        return Err(if domain::is_ip(host) {
+            Refused::Domain
+        } else {
+            Refused::PublicSuffix
+        });
+    }
+    if !domain::matches(host, &domain) {
+        return Err(Refused::Domain);
+    }
+    Ok((domain, false))
+}
+
+fn keeps_its_prefix(set: &SetCookie<'_>) -> Result<(), Refused> {
+    let Some(prefix) = Prefix::of(set.name) else {
+        return Ok(());
+    };
+    let for_one_host = set.domain.is_none() && set.path == Some(b"/");
+    let kept = set.secure
+        && (for_one_host || !prefix.needs_host())
+        && (set.http_only || !prefix.needs_http_only());
+    if kept { Ok(()) } else { Err(Refused::Prefix) }
+}
+
+fn bare_path(path: &str) -> &str {
+    path.split_once('?').map_or(path, |(path, _)| path)
+}
+
+/// RFC 6265bis 5.1.4: up to the last slash, without it.
+fn default_path(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some((front, _)) if front.starts_with('/') => front,
+        _ => "/",
+    }
+}
+
+/// RFC 6265bis 5.1.4: equal, or a prefix that ends at a segment border.
+fn path_matches(path: &str, cookie_path: &str) -> bool {
+    path.strip_prefix(cookie_path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie_path.ends_with('/'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! Floor 1: cookies, as pure rules over bytes.
+//!
+//! Browsers and frameworks read cookies differently, and attackers live in the difference. So nothing here decodes,
+//! folds or repairs: what is not written the plain way is dropped. All `Set-Cookie` bytes that leave the gateway are
+//! made in this folder. Secrets are not: the ticket comes in as text and goes out as a sensitive header value.
+
+pub mod parse;
+
+pub mod name;
+
+pub mod screen;
+
+pub mod set_cookie;
+
+pub mod harden;
+
+pub mod jar;
+
+pub mod attributes;
+
+mod date;
+mod domain;
+mod incoming;
