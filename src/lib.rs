@@ -15,4 +15,5 @@
 pub mod base;
 
 pub mod cookie;
+pub mod headers;
 pub mod session;

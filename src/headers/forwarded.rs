@@ -1,0 +1,404 @@
+//! Who the request came from and through whom: `X-Forwarded-*`, `Forwarded` (RFC 7239), `X-Request-Id`, `Via`.
+//!
+//! Only a listed proxy is believed, and the list is empty by default. Reading and writing are two steps because what
+//! a trusted proxy said must be read before the names are stripped.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{FORWARDED, VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use ipnet::IpNet;
+
+use super::fold::{self, Claim};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest `X-Request-Id` that is taken over, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+/// Whose word counts.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardedPolicy {
+    /// The proxies in front of us. Empty by default: then nobody's word counts and the peer is the visitor.
+    pub trusted: Vec<IpNet>,
+}
+
+/// What came before us, as far as it is to be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hops {
+    /// The visitor's address.
+    pub client_ip: IpAddr,
+    /// The request's id, if a trusted proxy gave it a plain one.
+    pub request_id: Option<String>,
+    /// `X-Forwarded-For` of a trusted peer, in one line.
+    earlier_for: Option<String>,
+    /// `Forwarded` of a trusted peer, in one line.
+    earlier_forwarded: Option<String>,
+}
+
+/// How the request reached us.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// The authority the visitor asked for, as sent, with its port if it had one.
+    pub host: &'a str,
+    /// The port the visitor asked for.
+    pub port: u16,
+    /// The HTTP version of the request.
+    pub version: Version,
+}
+
+impl ForwardedPolicy {
+    /// What came before us. Call it before anything is stripped.
+    pub fn read(&self, headers: &HeaderMap, peer: IpAddr) -> Hops {
+        if !self.trusts(peer) {
+            return Hops {
+                client_ip: peer.to_canonical(),
+                request_id: None,
+                earlier_for: None,
+                earlier_forwarded: None,
+            };
+        }
+        Hops {
+            client_ip: self.client_ip(headers, peer),
+            request_id: self.request_id(headers, peer),
+            earlier_for: one_line(headers, &X_FORWARDED_FOR),
+            earlier_forwarded: one_line(headers, &FORWARDED).filter(|line| closes_its_quotes(line)),
+        }
+    }
+
+    /// The visitor's address: the peer, or, if the peer is trusted, the last address in `X-Forwarded-For` that is not
+    /// a trusted proxy. The list is read from its end, because everything before the first stranger is hearsay; it
+    /// ends at the first entry that is no address.
+    pub fn client_ip(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let mut ip = peer.to_canonical();
+        if !self.trusts(ip) {
+            return ip;
+        }
+        let lines = headers.get_all(X_FORWARDED_FOR);
+        for line in lines.iter().rev() {
+            for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
+                let Some(earlier) = address(entry) else {
+                    return ip;
+                };
+                ip = earlier;
+                if !self.trusts(ip) {
+                    return ip;
+                }
+            }
+        }
+        ip
+    }
+
+    /// An `X-Request-Id` that may be taken over: from a trusted peer, once, 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub fn request_id(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {
+        if !self.trusts(peer) {
+            return None;
+        }
+        let mut values = headers.get_all(X_REQUEST_ID).iter();
+        let id = values.next()?.to_str().ok()?;
+        let is_plain = (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        (is_plain && values.next().is_none()).then(|| id.to_owned())
+    }
+
+    /// Leaves in `headers` what we know of the way here, and nothing that anybody else claimed about it.
+    pub fn write(
+        &self,
+        headers: &mut HeaderMap,
+        hops: &Hops,
+        origin: &Origin<'_>,
+        request_id: &str,
+    ) {
+        fold::remove_where(headers, |name| fold::claim(name) == Some(Claim::Forwarding));
+        let peer = origin.peer.to_canonical();
+        let for_line = match &hops.earlier_for {
+            Some(earlier) => format!("{earlier}, {peer}"),
+            None => peer.to_string(),
+        };
+        insert(headers, X_FORWARDED_FOR, &for_line);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+        insert(headers, X_FORWARDED_HOST, origin.host);
+        headers.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port));
+        insert(headers, FORWARDED, &forwarded_line(hops, peer, origin.host));
+        insert(headers, X_REQUEST_ID, request_id);
+        headers.append(VIA, via(origin.version));
+    }
+
+    fn trusts(&self, ip: IpAddr) -> bool {
+        // A dual-stack socket shows an IPv4 peer as ::ffff:a.b.c.d.
+        let ip = ip.to_canonical();
+        self.trusted.iter().any(|net| net.contains(&ip))
+    }
+}
+
+fn forwarded_line(hops: &Hops, peer: IpAddr, host: &str) -> String {
+    let mut line = String::with_capacity(host.len() + 64);
+    if let Some(earlier) = &hops.earlier_forwarded {
+        line.push_str(earlier);
+        line.push_str(", ");
+    }
+    // Writing into a String cannot fail.
+    let _ = match peer {
+        IpAddr::V4(ip) => write!(line, "for={ip}"),
+        IpAddr::V6(ip) => write!(line, "for=\"[{ip}]\""),
+    };
+    line.push_str(";host=");
+    let is_token = host
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    if is_token && !host.is_empty() {
+        line.push_str(host);
+    } else {
+        line.push('"');
+        for character in host.chars() {
+            if matches!(character, '"' | '\\') {
+                line.push('\\');
+            }
+            line.push(character);
+        }
+        line.push('"');
+    }
+    line.push_str(";proto=https");
+    line
+}
+
+/// All fields of `name` as one list; `None` when there is none, or when one is not plain text.
+fn one_line(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut line = String::new();
+    for value in headers.get_all(name) {
+        let text = value.to_str().ok()?.trim();
+        if text.is_empty() {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(text);
+    }
+    (!line.is_empty()).then_some(line)
+}
+
+/// Whether every quoted string ends. One that does not would swallow the element that we append.
+fn closes_its_quotes(line: &str) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for byte in line.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_quoted,
+            b'"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    !is_quoted
+}
+
+/// One entry of `X-Forwarded-For`: an address, in brackets or not, with a port or not.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?.trim();
+    let ip = text
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| {
+            text.parse::<SocketAddr>()
+                .ok()
+                .map(|with_port| with_port.ip())
+        })
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
+    Some(ip.to_canonical())
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    // What came this far is plain text. If it ever is not, no header is better than a wrong one.
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_09 | Version::HTTP_10 => "1.0 cloakroom",
+        Version::HTTP_2 => "2.0 cloakroom",
+        Version::HTTP_3 => "3.0 cloakroom",
+        _ => "1.1 cloakroom",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "10.0.0.1";
+    const STRANGER: &str = "203.0.113.9";
+
+    fn policy() -> ForwardedPolicy {
+        ForwardedPolicy {
+            trusted: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+        }
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn written(headers: &mut HeaderMap, peer: &str, host: &str) {
+        let hops = policy().read(headers, ip(peer));
+        let origin = Origin {
+            peer: ip(peer),
+            host,
+            port: 8443,
+            version: Version::HTTP_2,
+        };
+        policy().write(headers, &hops, &origin, "r1");
+    }
+
+    #[test]
+    fn the_visitor_is_the_last_stranger_that_trusted_proxies_saw() {
+        for (peer, lines, client) in [
+            (STRANGER, &["1.2.3.4"][..], STRANGER),
+            (PROXY, &[], PROXY),
+            (PROXY, &["1.2.3.4"], "1.2.3.4"),
+            (PROXY, &["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+            (PROXY, &["6.6.6.6, 1.2.3.4, 10.2.2.2"], "1.2.3.4"),
+            (PROXY, &["6.6.6.6", "1.2.3.4", "10.2.2.2"], "1.2.3.4"),
+            (PROXY, &["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
+            (PROXY, &["1.2.3.4, unknown"], PROXY),
+            (PROXY, &["1.2.3.4, unknown, 10.2.2.2"], "10.2.2.2"),
+            (PROXY, &["1.2.3.4,"], PROXY),
+            (PROXY, &["1.2.3.4:5000"], "1.2.3.4"),
+            (PROXY, &["[2001:db8::1]:5000"], "2001:db8::1"),
+            (PROXY, &["[2001:db8::1]"], "2001:db8::1"),
+            (PROXY, &["2001:db8::1"], "2001:db8::1"),
+            (PROXY, &["::ffff:1.2.3.4"], "1.2.3.4"),
+            ("::ffff:10.0.0.1", &["1.2.3.4"], "1.2.3.4"),
+            ("::ffff:203.0.113.9", &["1.2.3.4"], STRANGER),
+            ("fd00::1", &["1.2.3.4"], "1.2.3.4"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(X_FORWARDED_FOR, HeaderValue::from_static(line));
+            }
+            assert_eq!(
+                policy().client_ip(&headers, ip(peer)),
+                ip(client),
+                "{peer} {lines:?}"
+            );
+            assert_eq!(policy().read(&headers, ip(peer)).client_ip, ip(client));
+        }
+        let nobody = ForwardedPolicy::default();
+        let headers = map(&[("x-forwarded-for", "1.2.3.4")]);
+        assert_eq!(nobody.client_ip(&headers, ip("127.0.0.1")), ip("127.0.0.1"));
+    }
+
+    #[test]
+    fn a_stranger_adds_nothing_to_what_we_say() {
+        let mut headers = map(&[
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x_forwarded_for", "6.6.6.6"),
+            ("x-forwarded-uri", "/admin"),
+            ("forwarded", "for=6.6.6.6"),
+            ("x-real-ip", "6.6.6.6"),
+            ("remote-user", "root"),
+            ("x-auth-request-user", "root"),
+            ("proxy", "http://6.6.6.6"),
+            ("x-request-id", "forged"),
+            ("via", "1.1 cdn"),
+            ("accept", "*/*"),
+        ]);
+        written(&mut headers, STRANGER, "shop.example.com:8443");
+        assert_eq!(
+            headers,
+            map(&[
+                ("x-forwarded-for", STRANGER),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "shop.example.com:8443"),
+                ("x-forwarded-port", "8443"),
+                (
+                    "forwarded",
+                    "for=203.0.113.9;host=\"shop.example.com:8443\";proto=https"
+                ),
+                ("x-request-id", "r1"),
+                ("via", "1.1 cdn"),
+                ("via", "2.0 cloakroom"),
+                ("accept", "*/*"),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_appended_to() {
+        let mut headers = map(&[
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "10.2.2.2"),
+            ("x_forwarded_for", "6.6.6.6"),
+            ("x-forwarded-host", "elsewhere.example"),
+            ("forwarded", "for=1.2.3.4"),
+        ]);
+        written(&mut headers, "fd00::1", "shop.example.com");
+        assert_eq!(headers["x-forwarded-for"], "1.2.3.4, 10.2.2.2, fd00::1");
+        assert_eq!(headers["x-forwarded-host"], "shop.example.com");
+        assert_eq!(
+            headers["forwarded"],
+            "for=1.2.3.4, for=\"[fd00::1]\";host=shop.example.com;proto=https"
+        );
+        assert!(!headers.contains_key("x_forwarded_for"));
+    }
+
+    #[test]
+    fn an_open_quote_does_not_swallow_our_element() {
+        for (earlier, is_kept) in [
+            ("for=\"[2001:db8::1]\"", true),
+            ("for=\"a\\\"b\"", true),
+            ("for=\"", false),
+            ("for=\"a\\\"", false),
+            ("for=\"a\", for=\"b", false),
+        ] {
+            let mut headers = map(&[("forwarded", earlier)]);
+            written(&mut headers, PROXY, "shop.example.com");
+            let ours = "for=10.0.0.1;host=shop.example.com;proto=https";
+            let line = if is_kept {
+                format!("{earlier}, {ours}")
+            } else {
+                ours.to_owned()
+            };
+            assert_eq!(headers["forwarded"], line);
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_believed_from_a_trusted_peer_when_plain() {
+        let long = "a".repeat(65);
+        for (peer, id, believed) in [
+            (PROXY, "abc.DEF_1-2", true),
+            (PROXY, &long[..64], true),
+            (PROXY, &long[..], false),
+            (PROXY, "", false),
+            (PROXY, "a b", false),
+            (PROXY, "a\"b", false),
+            (PROXY, "\u{e9}", false),
+            (STRANGER, "abc", false),
+        ] {
+            let headers = map(&[("x-request-id", id)]);
+            let taken = policy().request_id(&headers, ip(peer));
+            assert_eq!(taken.as_deref(), believed.then_some(id), "{id}");
+        }
+        let twice = map(&[("x-request-id", "a"), ("x-request-id", "b")]);
+        assert_eq!(policy().request_id(&twice, ip(PROXY)), None);
+    }
+}
