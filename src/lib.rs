@@ -17,3 +17,5 @@ pub mod base;
 pub mod cookie;
 pub mod headers;
 pub mod session;
+
+pub mod store;
