@@ -19,3 +19,4 @@ pub mod headers;
 pub mod session;
 
 pub mod store;
+pub mod upstream;

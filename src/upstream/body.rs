@@ -1,0 +1,282 @@
+//! Every body that passes through: one enum, so that a body costs neither an allocation nor a virtual call.
+//!
+//! Bodies are streams; nothing here holds one whole, except the short ones that we write ourselves.
+
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::pool::Lease;
+use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
+
+/// Removes from trailers what may not pass.
+pub type ScreenTrailers = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
+
+/// A body, whoever's it is. Belongs to one core, as the connection behind it does.
+#[derive(Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// A short body of our own; taken by the first read.
+    Full(Option<Bytes>),
+    /// What a visitor sends.
+    Visitor(VisitorBody),
+    /// What an app answers.
+    App(AppBody),
+}
+
+impl Body {
+    /// No body.
+    pub const fn empty() -> Self {
+        Self::Empty
+    }
+
+    /// A body of our own, held whole.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() {
+            Self::Empty
+        } else {
+            Self::Full(Some(bytes))
+        }
+    }
+
+    /// The body of a visitor's request, within `limits`. It is read only as fast as the app takes it, so a visitor who
+    /// expects `100 Continue` gets it when the app's connection is there.
+    pub fn visitor(incoming: Incoming, limits: BodyLimits) -> Self {
+        if incoming.is_end_stream() {
+            Self::Empty
+        } else {
+            Self::Visitor(VisitorBody::new(incoming, limits))
+        }
+    }
+
+    /// Lets trailers through, after `screen` has removed what may not pass. Without this call they are dropped: a
+    /// trailer is a header field that nobody has looked at.
+    #[must_use]
+    pub fn screening_trailers(mut self, screen: ScreenTrailers) -> Self {
+        match &mut self {
+            Self::Empty | Self::Full(_) => {}
+            Self::Visitor(body) => body.screen_trailers(screen),
+            Self::App(body) => body.screen = Some(screen),
+        }
+        self
+    }
+
+    /// Lets `tap`, if there is one, copy a visitor's body as it streams past.
+    #[must_use]
+    pub fn tapped(mut self, tap: Option<Tap>) -> Self {
+        match (&mut self, tap) {
+            (Self::Empty, Some(tap)) => tap.end(),
+            (Self::Visitor(body), tap) => body.tap(tap),
+            (Self::Empty | Self::Full(_) | Self::App(_), _) => {}
+        }
+        self
+    }
+
+    /// Makes trailers of the visitor's break the body off: the request did not announce any.
+    #[must_use]
+    pub fn refusing_trailers(mut self) -> Self {
+        if let Self::Visitor(body) = &mut self {
+            body.refuse_trailers();
+        }
+        self
+    }
+
+    pub(super) fn progress(&self) -> Option<Rc<Progress>> {
+        match self {
+            Self::Visitor(body) => Some(body.progress()),
+            Self::Empty | Self::Full(_) | Self::App(_) => None,
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Visitor(body) => body.poll_frame(cx),
+            Self::App(body) => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Visitor(body) => body.is_end_stream(),
+            Self::App(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Self::Visitor(body) => body.size_hint(),
+            Self::App(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Says whose body it is, never what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Body(empty)",
+            Self::Full(_) => "Body(full)",
+            Self::Visitor(_) => "Body(visitor)",
+            Self::App(_) => "Body(app)",
+        })
+    }
+}
+
+/// The body of an app's response. It holds the connection: read to its end it gives the connection back to the pool,
+/// dropped before it closes it.
+pub struct AppBody {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    screen: Option<ScreenTrailers>,
+}
+
+impl AppBody {
+    pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
+        Self {
+            incoming,
+            lease: Some(lease),
+            screen: None,
+        }
+    }
+
+    /// The place that an upgraded stream goes on to hold.
+    pub(super) fn into_lease(self) -> Option<Lease> {
+        self.lease
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let part = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            Some(Ok(frame)) if frame.is_data() => {
+                // Nobody asks again after the last part of a body whose length was told.
+                if self.incoming.is_end_stream() {
+                    self.give_back();
+                }
+                Some(Ok(frame))
+            }
+            Some(Ok(frame)) => {
+                self.give_back();
+                screened(frame, self.screen.as_ref()).map(Ok)
+            }
+            Some(Err(cause)) => {
+                self.lease = None;
+                Some(Err(BodyFault::AppBroke(Arc::new(cause))))
+            }
+            None => {
+                self.give_back();
+                None
+            }
+        };
+        Poll::Ready(part)
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+/// The trailers that `screen` lets through, if any are left.
+pub(super) fn screened(
+    frame: Frame<Bytes>,
+    screen: Option<&ScreenTrailers>,
+) -> Option<Frame<Bytes>> {
+    let screen = screen?;
+    let mut trailers = frame.into_trailers().ok()?;
+    screen(&mut trailers);
+    (!trailers.is_empty()).then(|| Frame::trailers(trailers))
+}
+
+/// Why a body broke off.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BodyFault {
+    /// The visitor sent more than `server.limits.body_bytes`. 413.
+    #[error("the visitor's body is larger than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The visitor sent nothing for `server.limits.body_timeout`. 408.
+    #[error("the visitor's body stalled")]
+    Stalled,
+    /// The visitor sends slower than `server.limits.body_min_rate`. 408.
+    #[error("the visitor's body comes too slowly")]
+    TooSlow,
+    /// The visitor sent trailers without announcing them, or a last chunk that can be read in two ways. 400.
+    #[error("the visitor's body ends in a way that can be read in more than one way")]
+    Trailers,
+    /// The visitor's connection or stream ended, or its framing is broken.
+    #[error("the visitor's body broke off")]
+    VisitorGone(#[source] Arc<hyper::Error>),
+    /// The app's connection ended in the middle of a response, or its framing is broken.
+    #[error("the app's response broke off")]
+    AppBroke(#[source] Arc<hyper::Error>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_of_our_own_tell_their_length() {
+        let table = [
+            (Body::empty(), 0, true),
+            (Body::full(""), 0, true),
+            (Body::full("four"), 4, false),
+        ];
+        for (body, length, ended) in table {
+            assert_eq!(body.size_hint().exact(), Some(length));
+            assert_eq!(body.is_end_stream(), ended);
+        }
+    }
+
+    #[test]
+    fn trailers_that_nobody_screens_are_dropped() {
+        let trailers = || {
+            let mut fields = HeaderMap::new();
+            fields.insert("x-sum", http::HeaderValue::from_static("1"));
+            fields.insert("x-bad", http::HeaderValue::from_static("2"));
+            Frame::trailers(fields)
+        };
+
+        let clear: ScreenTrailers = Arc::new(HeaderMap::clear);
+        assert!(screened(trailers(), None).is_none());
+        assert!(screened(trailers(), Some(&clear)).is_none());
+
+        let screen: ScreenTrailers = Arc::new(|fields| drop(fields.remove("x-bad")));
+        let left = screened(trailers(), Some(&screen));
+        let left = left.and_then(|frame| frame.into_trailers().ok()).unwrap();
+        assert_eq!(left.len(), 1);
+        assert!(left.contains_key("x-sum"));
+    }
+}

@@ -1,0 +1,264 @@
+//! What of a head says where a message ends. Each side of the gateway frames its own messages (RFC 9112, 6), so these
+//! fields are written from the body that we really hold, and never passed on.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts as RequestParts;
+use http::response::Parts as ResponseParts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+
+use super::client::UpstreamFault;
+
+/// Writes the framing of a request: `length` bytes, or chunks when it is not known.
+pub(super) fn frame_request(head: &mut RequestParts, length: Option<u64>) {
+    head.version = Version::HTTP_11;
+    if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
+        head.uri = origin_form(&head.uri);
+    }
+    head.headers.remove(TRANSFER_ENCODING);
+    match length {
+        None => {
+            head.headers.remove(CONTENT_LENGTH);
+            head.headers
+                .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        // Apps ask for a length, be it zero, where content is usual (RFC 9110, 8.6).
+        Some(0) if !expects_content(&head.method) => {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        Some(length) => {
+            head.headers.insert(CONTENT_LENGTH, length.into());
+        }
+    }
+}
+
+/// Takes the framing of the app's connection out of a response; `length` is what the body holds, if that is known.
+/// Answers whether the connection may be used again.
+///
+/// # Errors
+/// [`UpstreamFault::UnknownCoding`] when the body is in a transfer coding that we do not undo.
+pub(super) fn unframe_response(
+    head: &mut ResponseParts,
+    length: Option<u64>,
+) -> Result<bool, UpstreamFault> {
+    // HTTP/1.0 does not know chunks, and hyper remembers what the app spoke.
+    let mut reusable = head.version == Version::HTTP_11;
+    head.version = Version::HTTP_11;
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        if !is_undone(&head.headers) {
+            return Err(UpstreamFault::UnknownCoding);
+        }
+        head.headers.remove(TRANSFER_ENCODING);
+        // Two lengths are how smuggling begins: the chunks count, and the connection is not trusted again.
+        reusable &= head.headers.remove(CONTENT_LENGTH).is_none();
+    }
+    if head.status.is_informational() || head.status == StatusCode::NO_CONTENT {
+        head.headers.remove(CONTENT_LENGTH);
+    } else if head.headers.contains_key(CONTENT_LENGTH) {
+        // Without a body (HEAD, 304) the field tells of another message's; with one, hyper has found it sound.
+        match stated_length(&head.headers).or(length) {
+            Some(stated) => drop(head.headers.insert(CONTENT_LENGTH, stated.into())),
+            None => drop(head.headers.remove(CONTENT_LENGTH)),
+        }
+    }
+    Ok(reusable)
+}
+
+/// Copies all values into one block of their own. As they come, they are slices of the connection's read buffer and keep
+/// all of it alive, for as long as a header table of HTTP/2 remembers one of them.
+pub(super) fn detach_values(headers: &mut HeaderMap) {
+    let bytes = headers.values().map(HeaderValue::len).sum();
+    let mut block = BytesMut::with_capacity(bytes);
+    for value in headers.values() {
+        block.extend_from_slice(value.as_bytes());
+    }
+    let mut block: Bytes = block.freeze();
+    for value in headers.values_mut() {
+        let copy = block.split_to(value.len());
+        // The same bytes were a value before, so they are one again.
+        if let Ok(copy) = HeaderValue::from_maybe_shared(copy) {
+            *value = copy;
+        }
+    }
+}
+
+fn origin_form(uri: &Uri) -> Uri {
+    let path = uri.path_and_query().cloned();
+    Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")))
+}
+
+fn expects_content(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// Whether the one transfer coding is one that hyper has undone. `identity` is long gone from HTTP; old servers send it.
+fn is_undone(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let coding = value.as_bytes().trim_ascii();
+    coding.eq_ignore_ascii_case(b"chunked") || coding.eq_ignore_ascii_case(b"identity")
+}
+
+/// What all of the length fields say, if they say the same.
+fn stated_length(headers: &HeaderMap) -> Option<u64> {
+    let mut stated = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for item in value.to_str().ok()?.split(',') {
+            let item = item.trim();
+            if item.is_empty() || !item.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            let length: u64 = item.parse().ok()?;
+            if stated.is_some_and(|other| other != length) {
+                return None;
+            }
+            stated = Some(length);
+        }
+    }
+    stated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(headers: &HeaderMap) -> Vec<String> {
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_request_is_framed_by_its_body_and_by_nothing_else() {
+        let chunked = "transfer-encoding: chunked";
+        let table: [(&str, &str, Option<u64>, &[&str]); 8] = [
+            ("GET", "content-length: 7", Some(0), &[]),
+            ("GET", "transfer-encoding: chunked", Some(0), &[]),
+            ("GET", "x: y", None, &["x: y", chunked]),
+            ("POST", "content-length: 9", None, &[chunked]),
+            (
+                "POST",
+                "transfer-encoding: gzip",
+                Some(3),
+                &["content-length: 3"],
+            ),
+            ("POST", "content-length: 1", Some(3), &["content-length: 3"]),
+            (
+                "PUT",
+                "transfer-encoding: chunked",
+                Some(0),
+                &["content-length: 0"],
+            ),
+            ("DELETE", "content-length: 0", Some(0), &[]),
+        ];
+        for (method, field, length, expected) in table {
+            let (name, value) = field.split_once(": ").unwrap();
+            let request = http::Request::builder()
+                .method(method)
+                .version(Version::HTTP_10)
+                .header(name, value);
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            frame_request(&mut head, length);
+            assert_eq!(
+                fields(&head.headers),
+                expected,
+                "{method} {field} {length:?}"
+            );
+            assert_eq!(head.version, Version::HTTP_11);
+        }
+    }
+
+    #[test]
+    fn the_target_is_sent_in_origin_form() {
+        let table = [
+            ("https://shop.example/a?b=c", "/a?b=c"),
+            ("https://shop.example", "/"),
+            ("/a", "/a"),
+            ("*", "*"),
+        ];
+        for (target, expected) in table {
+            let request = http::Request::builder().uri(target).body(()).unwrap();
+            let (mut head, ()) = request.into_parts();
+            frame_request(&mut head, Some(0));
+            assert_eq!(head.uri.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_response_keeps_no_framing_but_a_sound_length() {
+        let keep = |reusable, fields: &[&'static str]| Some((reusable, fields.to_vec()));
+        let table = [
+            (
+                200,
+                "content-length: 5",
+                Some(5),
+                keep(true, &["content-length: 5"]),
+            ),
+            (
+                200,
+                "content-length: 5, 5",
+                Some(5),
+                keep(true, &["content-length: 5"]),
+            ),
+            (200, "content-length: x", None, keep(true, &[])),
+            (
+                304,
+                "content-length: 9",
+                Some(0),
+                keep(true, &["content-length: 9"]),
+            ),
+            (204, "content-length: 5", Some(0), keep(true, &[])),
+            (200, "transfer-encoding: Chunked", None, keep(true, &[])),
+            (200, "transfer-encoding: identity", None, keep(true, &[])),
+            (200, "transfer-encoding: gzip, chunked", None, None),
+            (200, "transfer-encoding: gzip", None, None),
+            (200, "transfer-encoding: chunked, chunked", None, None),
+        ];
+        for (status, field, length, expected) in table {
+            let (name, value) = field.split_once(": ").unwrap();
+            let response = http::Response::builder().status(status).header(name, value);
+            let (mut head, ()) = response.body(()).unwrap().into_parts();
+            let outcome = unframe_response(&mut head, length).ok();
+            let outcome = outcome.map(|reusable| (reusable, fields(&head.headers)));
+            let expected = expected.map(|(reusable, fields)| {
+                (reusable, fields.iter().map(|f| (*f).to_owned()).collect())
+            });
+            assert_eq!(outcome, expected, "{status} {field}");
+        }
+    }
+
+    #[test]
+    fn two_lengths_or_an_old_version_cost_the_connection() {
+        let both = http::Response::builder()
+            .header(TRANSFER_ENCODING, "chunked")
+            .header(CONTENT_LENGTH, "5");
+        let old = http::Response::builder().version(Version::HTTP_10);
+        for response in [both, old] {
+            let (mut head, ()) = response.body(()).unwrap().into_parts();
+            let reusable = unframe_response(&mut head, None).unwrap();
+            assert!(!reusable);
+            assert_eq!(fields(&head.headers), Vec::<String>::new());
+            assert_eq!(head.version, Version::HTTP_11);
+        }
+    }
+
+    #[test]
+    fn detached_values_say_the_same_and_hold_no_other_buffer() {
+        let buffer = Bytes::from(vec![b'v'; 8192]);
+        let mut headers = HeaderMap::new();
+        for (name, range) in [("a", 0..5), ("b", 7..7), ("b", 9..12)] {
+            let value = HeaderValue::from_maybe_shared(buffer.slice(range)).unwrap();
+            headers.append(name, value);
+        }
+        assert!(!buffer.is_unique());
+
+        detach_values(&mut headers);
+
+        assert!(buffer.is_unique());
+        assert_eq!(fields(&headers), ["a: vvvvv", "b: ", "b: vvv"]);
+    }
+}

@@ -1,0 +1,273 @@
+//! How many requests are with an app at once, which connection each of them gets, and who waits.
+//!
+//! A request takes a place first, then the connection that was used last, then a new one. As a new one is made only when
+//! none is idle, there are never more connections than places. Whoever finds no place waits in a queue, which has a
+//! length and a deadline.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::{Arc, Weak as ArcWeak};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::UpstreamSettings;
+use super::body::Body;
+use super::client::{self, UpstreamFault};
+use super::wire::Connection;
+
+/// How many may wait for each place.
+const WAITERS_PER_PLACE: usize = 4;
+
+/// An idle connection is closed by the first sweep that finds it older than this many sweeps.
+const SWEEPS_PER_IDLE_TIMEOUT: u8 = 4;
+
+/// The connections of one core to all apps. Cloning it gives the same pool.
+#[derive(Clone, Default)]
+pub struct Pool {
+    /// By the address of the settings. The weak reference keeps the address from being used for others, and tells when
+    /// no configuration on any core has these settings any more.
+    upstreams: Rc<RefCell<HashMap<*const UpstreamSettings, Known>>>,
+}
+
+type Known = (ArcWeak<UpstreamSettings>, Rc<Upstream>);
+
+impl Pool {
+    /// A pool without connections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends `request` to the app at `to` and waits for the head of its response. The body of the response holds the
+    /// connection until it has been read or dropped. Dropping the future closes the connection.
+    ///
+    /// The target is sent in origin form, and `Content-Length` and `Transfer-Encoding` are written from the body,
+    /// whatever the request said. `Host` and everything else is sent as it is. `Expect` must have been removed:
+    /// reading the visitor's body is what answers it.
+    ///
+    /// A response `101 Switching Protocols` comes only if the request had an `Upgrade` field; hand it to
+    /// [`tunnel::app_side`](super::tunnel::app_side).
+    ///
+    /// # Errors
+    /// An [`UpstreamFault`] that says who failed.
+    ///
+    /// # Panics
+    /// Outside of a [`LocalSet`](tokio::task::LocalSet).
+    pub async fn send(
+        &self,
+        to: &Arc<UpstreamSettings>,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, UpstreamFault> {
+        let upstream = self.upstream(to);
+        let place = upstream.place().await?;
+        client::exchange(&upstream, place, request).await
+    }
+
+    fn upstream(&self, to: &Arc<UpstreamSettings>) -> Rc<Upstream> {
+        let mut upstreams = self.upstreams.borrow_mut();
+        if let Some((_, upstream)) = upstreams.get(&Arc::as_ptr(to)) {
+            return Rc::clone(upstream);
+        }
+        // Settings that nobody holds are of a configuration that was replaced.
+        upstreams.retain(|_, (settings, _)| settings.strong_count() > 0);
+        let upstream = Rc::new(Upstream::new(UpstreamSettings::clone(to)));
+        let known = (Arc::downgrade(to), Rc::clone(&upstream));
+        upstreams.insert(Arc::as_ptr(to), known);
+        upstream
+    }
+}
+
+/// The connections of one core to one app.
+pub(super) struct Upstream {
+    pub(super) settings: UpstreamSettings,
+    places: Arc<Semaphore>,
+    waiters: Cell<usize>,
+    /// The one used last is at the end, and is used next: so what is not needed grows old.
+    idle: RefCell<Vec<Connection>>,
+    sweeping: Cell<bool>,
+}
+
+impl Upstream {
+    fn new(settings: UpstreamSettings) -> Self {
+        let places = settings.connections.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            settings,
+            places: Arc::new(Semaphore::new(places)),
+            waiters: Cell::new(0),
+            idle: RefCell::default(),
+            sweeping: Cell::new(false),
+        }
+    }
+
+    /// A place for one request, at once or after a wait of up to `connect_timeout`.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, UpstreamFault> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let waiters_max = self
+            .settings
+            .connections
+            .max(1)
+            .saturating_mul(WAITERS_PER_PLACE);
+        if self.waiters.get() >= waiters_max {
+            return Err(UpstreamFault::Exhausted);
+        }
+        let _waiter = Waiter::enter(&self.waiters);
+        let wait = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout(self.settings.connect_timeout, wait).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(UpstreamFault::Exhausted),
+        }
+    }
+
+    /// The connection that was used last and still seems to be there.
+    pub(super) fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut connection) = idle.pop() {
+            if connection.is_idle() {
+                connection.sweeps = 0;
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn park(self: &Rc<Self>, connection: Connection) {
+        self.idle.borrow_mut().push(connection);
+        if !self.sweeping.replace(true) {
+            let tick = self.settings.idle_timeout / u32::from(SWEEPS_PER_IDLE_TIMEOUT);
+            let tick = tick.max(Duration::from_millis(1));
+            tokio::task::spawn_local(sweep(Rc::downgrade(self), tick));
+        }
+    }
+
+    /// Closes what is old or gone; tells whether anything is left.
+    fn sweep_once(&self) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain_mut(|connection| {
+            connection.sweeps = connection.sweeps.saturating_add(1);
+            connection.sweeps <= SWEEPS_PER_IDLE_TIMEOUT && connection.is_idle()
+        });
+        !idle.is_empty()
+    }
+}
+
+/// Runs as long as there are idle connections, so that an idle gateway does nothing.
+async fn sweep(upstream: Weak<Upstream>, tick: Duration) {
+    loop {
+        tokio::time::sleep(tick).await;
+        let Some(upstream) = upstream.upgrade() else {
+            return;
+        };
+        if !upstream.sweep_once() {
+            upstream.sweeping.set(false);
+            return;
+        }
+    }
+}
+
+struct Waiter<'a>(&'a Cell<usize>);
+
+impl<'a> Waiter<'a> {
+    fn enter(waiters: &'a Cell<usize>) -> Self {
+        waiters.set(waiters.get() + 1);
+        Self(waiters)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// One request's hold on a place and a connection. Dropped, it closes the connection and gives the place back.
+pub(super) struct Lease {
+    pub(super) connection: Connection,
+    upstream: Rc<Upstream>,
+    reusable: bool,
+    // Last, so that the next in the queue finds the connection parked or closed.
+    place: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    pub(super) const fn new(
+        upstream: Rc<Upstream>,
+        connection: Connection,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            connection,
+            upstream,
+            reusable: true,
+            place,
+        }
+    }
+
+    /// What the app was promised.
+    pub(super) fn settings(&self) -> &UpstreamSettings {
+        &self.upstream.settings
+    }
+
+    /// Closes the connection and keeps the place.
+    pub(super) fn into_place(self) -> OwnedSemaphorePermit {
+        self.place
+    }
+
+    /// Keeps the place for a stream that was upgraded and is no longer the connection's.
+    pub(super) fn into_place_of_upgraded(self) -> OwnedSemaphorePermit {
+        self.connection.let_go();
+        self.place
+    }
+
+    /// The connection will not be used again.
+    pub(super) const fn spoil(&mut self) {
+        self.reusable = false;
+    }
+
+    /// The response has ended: the connection goes back to the pool if it can carry another request.
+    pub(super) fn release(self) {
+        if !self.reusable || self.connection.sender.is_closed() {
+            return;
+        }
+        if self.connection.is_idle() {
+            self.upstream.park(self.connection);
+            return;
+        }
+        // The app has answered before it had the whole request. What is left of it still goes up, for as long as a
+        // response may take.
+        tokio::task::spawn_local(async move {
+            let mut lease = self;
+            let limit = lease.upstream.settings.response_timeout;
+            let ready = lease.connection.sender.ready();
+            if let Ok(Ok(())) = tokio::time::timeout(limit, ready).await {
+                lease.upstream.park(lease.connection);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::Address;
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_forgotten_when_its_configuration_is() {
+        let settings = || Arc::new(UpstreamSettings::new(Address::Unix("app.sock".into())));
+        let pool = Pool::new();
+        let old = settings();
+        let first = pool.upstream(&old);
+        assert!(Rc::ptr_eq(&first, &pool.upstream(&old)));
+
+        // Equal settings of another site are another upstream.
+        let new = settings();
+        assert!(!Rc::ptr_eq(&first, &pool.upstream(&new)));
+        drop(old);
+        pool.upstream(&settings());
+
+        assert_eq!(Rc::strong_count(&first), 1);
+    }
+}

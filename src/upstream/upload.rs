@@ -1,0 +1,344 @@
+//! The body of a visitor's request on its way up, and what it may take: bytes, and time.
+//!
+//! Time is counted only while we wait for the visitor. An app that takes the body slowly is no fault of the visitor's:
+//! then the body is not read, and its clock stands.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use zeroize::Zeroizing;
+
+use crate::base::clock::Stopwatch;
+use crate::base::secret::Secret;
+
+use super::body::{BodyFault, ScreenTrailers, screened};
+
+/// How long a body may drip before its average counts: links stall, and the first packets are slow.
+pub const RATE_GRACE: Duration = Duration::from_secs(5);
+
+/// What a visitor's body may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// `server.limits.body_bytes`; none: no limit.
+    pub bytes_max: Option<u64>,
+    /// `server.limits.body_timeout`: the longest wait for the next part; zero: no limit.
+    pub between_reads: Duration,
+    /// `server.limits.body_min_rate`: bytes per second, averaged over the time spent waiting; zero: off.
+    pub rate_min: u64,
+    /// How long a body may be waited for before `rate_min` counts; usually [`RATE_GRACE`].
+    pub rate_grace: Duration,
+}
+
+/// The body of a visitor's request. Made by [`Body::visitor`](super::Body::visitor).
+pub struct VisitorBody {
+    incoming: Incoming,
+    limits: BodyLimits,
+    screen: Option<ScreenTrailers>,
+    refuses_trailers: bool,
+    tap: Option<Tap>,
+    progress: Rc<Progress>,
+    received: u64,
+    waited: Duration,
+    /// Runs while a part is awaited.
+    waiting: Option<Stopwatch>,
+    /// Made at the first wait; armed anew for each.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What it means when the timer runs out.
+    verdict: BodyFault,
+    ended: bool,
+}
+
+/// How far a body has come, for whoever waits for the app that takes it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    parts: Cell<u64>,
+    waiting: Cell<bool>,
+}
+
+impl Progress {
+    /// How many parts were taken so far.
+    pub(super) fn parts(&self) -> u64 {
+        self.parts.get()
+    }
+
+    /// Whether it is the visitor that the app waits for.
+    pub(super) fn is_waiting_for_visitor(&self) -> bool {
+        self.waiting.get()
+    }
+}
+
+impl VisitorBody {
+    pub(super) fn new(incoming: Incoming, limits: BodyLimits) -> Self {
+        Self {
+            incoming,
+            limits,
+            screen: None,
+            refuses_trailers: false,
+            tap: None,
+            progress: Rc::default(),
+            received: 0,
+            waited: Duration::ZERO,
+            waiting: None,
+            timer: None,
+            verdict: BodyFault::Stalled,
+            ended: false,
+        }
+    }
+
+    pub(super) fn screen_trailers(&mut self, screen: ScreenTrailers) {
+        self.screen = Some(screen);
+    }
+
+    pub(super) const fn refuse_trailers(&mut self) {
+        self.refuses_trailers = true;
+    }
+
+    pub(super) fn tap(&mut self, tap: Option<Tap>) {
+        self.tap = tap;
+    }
+
+    pub(super) fn progress(&self) -> Rc<Progress> {
+        Rc::clone(&self.progress)
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.ended || self.incoming.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let part = match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(part) => part,
+            Poll::Pending => return self.poll_patience(cx).map(|fault| Some(Err(fault))),
+        };
+        self.stop_waiting();
+        let judged = match part {
+            None => None,
+            Some(Err(cause)) => Some(Err(BodyFault::VisitorGone(Arc::new(cause)))),
+            Some(Ok(frame)) => self.judge(frame).transpose(),
+        };
+        self.ended = !matches!(judged, Some(Ok(_)));
+        if let Some(tap) = &self.tap {
+            tap.witness(judged.as_ref());
+            // Nobody asks again after the last part of a body whose length was told.
+            if judged.as_ref().is_some_and(Result::is_ok) && self.incoming.is_end_stream() {
+                tap.end();
+            }
+        }
+        Poll::Ready(judged)
+    }
+
+    /// Counts a part; nothing is left of trailers that may not pass.
+    fn judge(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, BodyFault> {
+        self.progress
+            .parts
+            .set(self.progress.parts.get().wrapping_add(1));
+        let Some(data) = frame.data_ref() else {
+            // hyper reads a bare LF after the last chunk as the start of trailers, and the next request as their rest.
+            // What it makes of that is empty, or was never announced: two readings of one message, so neither.
+            let is_empty = frame.trailers_ref().is_none_or(http::HeaderMap::is_empty);
+            if self.refuses_trailers || is_empty {
+                return Err(BodyFault::Trailers);
+            }
+            return Ok(screened(frame, self.screen.as_ref()));
+        };
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        self.received = self.received.saturating_add(length);
+        match self.limits.bytes_max {
+            Some(bytes_max) if self.received > bytes_max => Err(BodyFault::TooLarge { bytes_max }),
+            _ => Ok(Some(frame)),
+        }
+    }
+
+    fn stop_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            self.waited = self.waited.saturating_add(waiting.elapsed());
+            self.progress.waiting.set(false);
+        }
+    }
+
+    /// Ready when the visitor has been waited for long enough.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<BodyFault> {
+        if self.waiting.is_none() {
+            self.waiting = Some(Stopwatch::start());
+            self.progress.waiting.set(true);
+            self.arm();
+        }
+        let Some(timer) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        self.ended = true;
+        Poll::Ready(self.verdict.clone())
+    }
+
+    fn arm(&mut self) {
+        let (patience, verdict) = match (self.stall_patience(), self.rate_patience()) {
+            (None, None) => return,
+            (Some(stall), Some(rate)) if rate < stall => (rate, BodyFault::TooSlow),
+            (None, Some(rate)) => (rate, BodyFault::TooSlow),
+            (Some(stall), _) => (stall, BodyFault::Stalled),
+        };
+        self.verdict = verdict;
+        let sleep = tokio::time::sleep(patience);
+        match &mut self.timer {
+            Some(timer) => timer.set(sleep),
+            None => self.timer = Some(Box::pin(sleep)),
+        }
+    }
+
+    fn stall_patience(&self) -> Option<Duration> {
+        (!self.limits.between_reads.is_zero()).then_some(self.limits.between_reads)
+    }
+
+    /// How long the average stays above the least rate if nothing comes.
+    fn rate_patience(&self) -> Option<Duration> {
+        let millis = self
+            .received
+            .saturating_mul(1000)
+            .checked_div(self.limits.rate_min)?;
+        let allowed = Duration::from_millis(millis).max(self.limits.rate_grace);
+        Some(allowed.saturating_sub(self.waited))
+    }
+}
+
+/// A copy of a visitor's body, made while it streams past. What a login form holds is a secret: the copy is wiped when it
+/// is dropped.
+///
+/// It costs the body nothing: past its limit the copy is given up and the body goes on.
+#[derive(Clone)]
+pub struct Tap(Rc<RefCell<Copied>>);
+
+enum Copied {
+    /// More may come.
+    Filling {
+        bytes: Zeroizing<Vec<u8>>,
+        bytes_max: usize,
+    },
+    /// All of it.
+    Whole(Zeroizing<Vec<u8>>),
+    /// The body is too large, broke off, or nobody wants the copy any more.
+    GivenUp,
+}
+
+impl Tap {
+    /// A tap that keeps at most `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self(Rc::new(RefCell::new(Copied::Filling {
+            bytes: Zeroizing::default(),
+            bytes_max,
+        })))
+    }
+
+    /// The whole body, if it has ended and was small enough. Nothing is copied any more.
+    pub fn take(&self) -> Option<Secret<Vec<u8>>> {
+        match self.0.replace(Copied::GivenUp) {
+            Copied::Whole(mut bytes) => Some(Secret::new(std::mem::take(&mut *bytes))),
+            Copied::Filling { .. } | Copied::GivenUp => None,
+        }
+    }
+
+    fn witness(&self, part: Option<&Result<Frame<Bytes>, BodyFault>>) {
+        match part {
+            None => self.end(),
+            Some(Err(_)) => drop(self.0.replace(Copied::GivenUp)),
+            Some(Ok(frame)) => match frame.data_ref() {
+                Some(data) => self.copy(data),
+                // Trailers come last.
+                None => self.end(),
+            },
+        }
+    }
+
+    fn copy(&self, data: &[u8]) {
+        let mut copied = self.0.borrow_mut();
+        let Copied::Filling { bytes, bytes_max } = &mut *copied else {
+            return;
+        };
+        let length = bytes.len().saturating_add(data.len());
+        if length > *bytes_max {
+            *copied = Copied::GivenUp;
+            return;
+        }
+        if length > bytes.capacity() {
+            // A growing Vec would leave what it held behind, unwiped.
+            let room = length.saturating_mul(2).min(*bytes_max);
+            let mut larger = Zeroizing::new(Vec::with_capacity(room));
+            larger.extend_from_slice(bytes);
+            *bytes = larger;
+        }
+        bytes.extend_from_slice(data);
+    }
+
+    pub(super) fn end(&self) {
+        let mut copied = self.0.borrow_mut();
+        if let Copied::Filling { bytes, .. } = &mut *copied {
+            let bytes = std::mem::take(bytes);
+            *copied = Copied::Whole(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(text: &'static str) -> Option<Result<Frame<Bytes>, BodyFault>> {
+        Some(Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
+    }
+
+    /// What is copied of these parts, with at most 8 bytes.
+    fn copied(parts: &[Option<Result<Frame<Bytes>, BodyFault>>]) -> Option<Vec<u8>> {
+        let tap = Tap::new(8);
+        for part in parts {
+            tap.witness(part.as_ref());
+        }
+        tap.take().map(|bytes| bytes.expose().clone())
+    }
+
+    #[test]
+    fn a_tap_holds_a_whole_body_or_nothing() {
+        let trailers = || Some(Ok(Frame::trailers(http::HeaderMap::new())));
+        let fault = || Some(Err(BodyFault::Stalled));
+        assert_eq!(copied(&[None]), Some(Vec::new()));
+        let whole = copied(&[part("abc"), part("defgh"), None]);
+        assert_eq!(whole.as_deref(), Some(b"abcdefgh".as_slice()));
+        let whole = copied(&[part("abc"), trailers()]);
+        assert_eq!(whole.as_deref(), Some(b"abc".as_slice()));
+        for parts in [
+            vec![part("abc")],
+            vec![part("abc"), fault()],
+            vec![part("abc"), part("defghi"), None],
+            vec![part("abc"), fault(), None],
+        ] {
+            assert_eq!(copied(&parts), None, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_is_taken_once() {
+        let tap = Tap::new(8);
+        tap.witness(part("abc").as_ref());
+        assert!(tap.take().is_none(), "the body had not ended");
+        tap.end();
+        assert!(tap.take().is_none());
+    }
+}

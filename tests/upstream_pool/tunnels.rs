@@ -1,0 +1,97 @@
+//! Upgraded streams, through a gateway that only forwards.
+
+use cloakroom::upstream::UpstreamSettings;
+
+use crate::rig::{A_WHILE, Raw, gateway, listen, no_limits, on_one_core, settings};
+
+const ASK: &str =
+    "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+const SWITCH: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/// Both ends of a tunnel through a gateway that lets one request at a time through, and the gateway's address.
+async fn tunnel() -> (Raw, Raw, std::net::SocketAddr, tokio::net::TcpListener) {
+    let app = listen().await;
+    let to = UpstreamSettings {
+        connections: 1,
+        connect_timeout: A_WHILE / 10,
+        ..settings(&app)
+    };
+    let gate = gateway(to, no_limits()).await;
+    let mut visitor = Raw::connect(gate).await;
+    visitor.write(ASK).await;
+    let mut connection = Raw::accept(&app).await;
+    let head = connection.read_head().await;
+    assert!(head.contains("upgrade: websocket\r\n"), "{head}");
+    // What comes along with the head belongs to the tunnel.
+    connection.write(&format!("{SWITCH}hello")).await;
+    let head = visitor.read_head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert_eq!(visitor.read_until("hello").await, "hello");
+    (visitor, connection, gate, app)
+}
+
+#[test]
+fn a_tunnel_carries_both_ways_and_ends_when_either_side_does() {
+    for app_ends in [false, true] {
+        on_one_core(async {
+            let (mut visitor, mut connection, _, _app) = tunnel().await;
+            visitor.write("up").await;
+            assert_eq!(connection.read_until("up").await, "up");
+            connection.write("down").await;
+            assert_eq!(visitor.read_until("down").await, "down");
+
+            let (ends, mut other) = if app_ends {
+                (connection, visitor)
+            } else {
+                (visitor, connection)
+            };
+            drop(ends);
+            assert_eq!(other.read_to_end().await, "");
+        });
+    }
+}
+
+#[test]
+fn a_tunnel_holds_its_place_until_it_ends() {
+    on_one_core(async {
+        let (visitor, mut connection, gate, app) = tunnel().await;
+        let mut second = Raw::connect(gate).await;
+        second.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        second.read_until("Exhausted").await;
+
+        drop(visitor);
+        connection.read_to_end().await;
+        drop(connection);
+        second.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut fresh = Raw::accept(&app).await;
+        fresh
+            .answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await;
+        second.read_until("ok").await;
+    });
+}
+
+#[test]
+fn a_tunnel_in_which_nothing_moves_is_closed() {
+    on_one_core(async {
+        let (mut visitor, mut connection, _, _app) = tunnel().await;
+        assert_eq!(visitor.read_to_end().await, "");
+        assert_eq!(connection.read_to_end().await, "");
+    });
+}
+
+#[test]
+fn an_upgrade_that_the_app_declines_is_a_response_like_any_other() {
+    on_one_core(async {
+        let app = listen().await;
+        let gate = gateway(settings(&app), no_limits()).await;
+        let mut visitor = Raw::connect(gate).await;
+        visitor.write(ASK).await;
+        let mut connection = Raw::accept(&app).await;
+        connection
+            .answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await;
+        visitor.read_until("ok").await;
+    });
+}
