@@ -18,5 +18,6 @@ pub mod cookie;
 pub mod headers;
 pub mod session;
 
+pub mod login;
 pub mod store;
 pub mod upstream;

@@ -1,0 +1,304 @@
+//! The user that a login form names.
+//!
+//! The app reads the form too, by rules of its own that we do not know. Where two readers could find different users,
+//! whoever holds one account could be taken for another. So the user is read only where there is one reading, and
+//! otherwise nobody is.
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+/// The largest body that a user is read from, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+/// The longest user, in bytes.
+const USER_BYTES_MAX: usize = 256;
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Why nobody is read from a login. None of it tells what was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// The body is no form that says one thing in one encoding.
+    #[error("the body is not one {FORM} in UTF-8")]
+    ContentType,
+    /// The body is compressed.
+    #[error("the body has a Content-Encoding")]
+    ContentEncoding,
+    /// The body is too large, or had not ended when the app answered.
+    #[error(
+        "the body is larger than {BODY_BYTES_MAX} bytes, or had not ended when the app answered"
+    )]
+    Body,
+    /// A name in form or query cannot be decoded.
+    #[error("the name of a field cannot be decoded")]
+    Name,
+    /// The query names the field too.
+    #[error("the query names the user's field as well")]
+    InQuery,
+    /// The field is not there.
+    #[error("the form lacks the user's field")]
+    Missing,
+    /// More than one field could be the user's.
+    #[error("the form has the user's field, or what may be read as it, more than once")]
+    Twice,
+    /// The value cannot be decoded, or is no name that anybody has.
+    #[error("what the user's field holds is no name")]
+    Value,
+}
+
+/// Whether the head of a login lets a user be read from its body.
+///
+/// # Errors
+/// Why it does not.
+pub fn head_allows(headers: &HeaderMap, query: Option<&str>, field: &str) -> Result<(), Unread> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Unread::ContentEncoding);
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(one), None) = (types.next(), types.next()) else {
+        return Err(Unread::ContentType);
+    };
+    if !one.to_str().is_ok_and(is_utf8_form) {
+        return Err(Unread::ContentType);
+    }
+    let query = query.unwrap_or_default();
+    for piece in query.split(['&', ';']) {
+        if resembles(&name_of(piece.as_bytes())?, field) {
+            return Err(Unread::InQuery);
+        }
+    }
+    Ok(())
+}
+
+/// A charset other than UTF-8 spells names in other bytes, and some frameworks follow it.
+fn is_utf8_form(text: &str) -> bool {
+    let mut parts = text.split(';').map(str::trim);
+    let is_form = parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(FORM));
+    let mut parameters = parts.filter(|part| !part.is_empty());
+    is_form
+        && parameters.all(|parameter| {
+            parameter.split_once('=').is_some_and(|(name, value)| {
+                name.eq_ignore_ascii_case("charset")
+                    && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+/// The user that a form names in `field`, exactly as it was typed.
+///
+/// # Errors
+/// Why nobody is named.
+pub fn user(body: &[u8], field: &str) -> Result<String, Unread> {
+    // Some servers take a bare `;` for a separator. Browsers never write one.
+    let mut found = 0_usize;
+    for piece in body.split(|byte| matches!(byte, b'&' | b';')) {
+        found += usize::from(resembles(&name_of(piece)?, field));
+    }
+    match found {
+        0 => return Err(Unread::Missing),
+        1 => {}
+        _ => return Err(Unread::Twice),
+    }
+    for pair in body.split(|byte| *byte == b'&') {
+        if name_of(pair)? == field {
+            return value_of(pair);
+        }
+    }
+    // What may be read as the field is not spelled as it.
+    Err(Unread::Missing)
+}
+
+fn name_of(pair: &[u8]) -> Result<String, Unread> {
+    let end = pair.iter().position(|byte| *byte == b'=');
+    let name = pair.get(..end.unwrap_or(pair.len())).unwrap_or_default();
+    decoded(name).ok_or(Unread::Name)
+}
+
+fn value_of(pair: &[u8]) -> Result<String, Unread> {
+    let equals = pair.iter().position(|byte| *byte == b'=');
+    let raw = equals.and_then(|at| pair.get(at + 1..));
+    let raw = raw
+        .filter(|raw| !raw.contains(&b';'))
+        .ok_or(Unread::Value)?;
+    let value = decoded(raw).ok_or(Unread::Value)?;
+    let is_name = !value.trim().is_empty()
+        && value.len() <= USER_BYTES_MAX
+        && !value.chars().any(char::is_control);
+    if is_name {
+        Ok(value)
+    } else {
+        Err(Unread::Value)
+    }
+}
+
+/// Percent and plus decoded; `None` for a broken escape, and for what is not UTF-8.
+fn decoded(raw: &[u8]) -> Option<String> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter();
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            byte => *byte,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+/// Whether some reader could take `name` for `field`, or for a part of it: PHP drops blanks at the front, ends a name at
+/// a NUL, makes `_` of `.` and blanks, and an array of `name[]`; others fold case.
+fn resembles(name: &str, field: &str) -> bool {
+    let (name, field) = (folded(name), folded(field));
+    let Some(rest) = name.strip_prefix(field.as_str()) else {
+        // `user` would replace `user[name]`.
+        return field.split_once('[').is_some_and(|(stem, _)| stem == name);
+    };
+    rest.is_empty() || rest.starts_with('[') || field.ends_with(']')
+}
+
+fn folded(name: &str) -> String {
+    let name = name.split('\0').next().unwrap_or_default();
+    let name = name.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let plain = |c| if matches!(c, '.' | ' ') { '_' } else { c };
+    // Some letters meet only in one of the cases.
+    let lower = name.chars().map(plain).collect::<String>().to_lowercase();
+    lower.to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn one_field_in_one_reading_names_the_user() {
+        for (body, typed) in [
+            ("log=alice&pwd=x", "alice"),
+            ("pwd=x&log=alice", "alice"),
+            ("log=alice%40example.com", "alice@example.com"),
+            ("log=Al+Ice&x=%26log%3Dbob", "Al Ice"),
+            ("%6cog=alice", "alice"),
+            ("log=J%C3%B6rg", "Jörg"),
+            ("log=a=b", "a=b"),
+            ("login=bob&log=alice&catalog=x", "alice"),
+            ("&&log=alice&", "alice"),
+            ("log=%3Cb%3E%3B", "<b>;"),
+        ] {
+            assert_eq!(user(body.as_bytes(), "log").as_deref(), Ok(typed), "{body}");
+        }
+        let long = format!("log={}", "a".repeat(256));
+        assert_eq!(user(long.as_bytes(), "log").unwrap().len(), 256);
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_names_nobody() {
+        for (body, why) in [
+            ("log=me&log=admin", Unread::Twice),
+            ("log=me&%6Cog=admin", Unread::Twice),
+            ("log=me&log", Unread::Twice),
+            ("log=me&log[]=admin", Unread::Twice),
+            ("log=me&log%5B%5D=admin", Unread::Twice),
+            ("log=me&log[x]=admin", Unread::Twice),
+            ("log=me&+log=admin", Unread::Twice),
+            ("log=me&log+=admin", Unread::Twice),
+            ("log=me&%0Alog=admin", Unread::Twice),
+            ("log=me&log%00x=admin", Unread::Twice),
+            ("log=me&LOG=admin", Unread::Twice),
+            ("log=me;log=admin", Unread::Twice),
+            ("x=1;log=admin&log=me", Unread::Twice),
+            ("log=me;admin", Unread::Value),
+            ("x=1;log=admin", Unread::Missing),
+            ("log[]=admin", Unread::Missing),
+            ("LOG=admin", Unread::Missing),
+            ("+log=admin", Unread::Missing),
+            ("user=admin", Unread::Missing),
+            ("", Unread::Missing),
+            ("{\"log\":\"admin\"}", Unread::Missing),
+            ("log=me&%u006Cog=admin", Unread::Name),
+            ("log=me&%ff=1", Unread::Name),
+            ("log", Unread::Value),
+            ("log=", Unread::Value),
+            ("log=+", Unread::Value),
+            ("log=%", Unread::Value),
+            ("log=%4", Unread::Value),
+            ("log=%zz", Unread::Value),
+            ("log=%ff", Unread::Value),
+            ("log=a%00b", Unread::Value),
+            ("log=a%0D%0Ab", Unread::Value),
+            ("log=a%C2%85b", Unread::Value),
+        ] {
+            assert_eq!(user(body.as_bytes(), "log"), Err(why), "{body}");
+        }
+        let long = format!("log={}", "a".repeat(257));
+        assert_eq!(user(long.as_bytes(), "log"), Err(Unread::Value));
+    }
+
+    #[test]
+    fn a_field_may_have_brackets_of_its_own() {
+        let field = "user[name]";
+        let typed = user(b"user[name]=alice&user[password]=x&users=y", field);
+        assert_eq!(typed.as_deref(), Ok("alice"));
+        let encoded = user(b"user%5Bname%5D=alice", field);
+        assert_eq!(encoded.as_deref(), Ok("alice"));
+        for other in ["user=x", "user[name][]=x", "user[name]x=x", "USER[name]=x"] {
+            let body = format!("user[name]=alice&{other}");
+            assert_eq!(user(body.as_bytes(), field), Err(Unread::Twice), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_plain_form_is_read() {
+        let form = "application/x-www-form-urlencoded";
+        let rows: [(&[&str], bool); 11] = [
+            (&[form], true),
+            (&["Application/X-WWW-Form-URLencoded"], true),
+            (&["application/x-www-form-urlencoded; charset=UTF-8"], true),
+            (
+                &["application/x-www-form-urlencoded;charset=\"utf-8\""],
+                true,
+            ),
+            (&["application/x-www-form-urlencoded; charset=utf-7"], false),
+            (&["application/x-www-form-urlencoded; charset"], false),
+            (&["multipart/form-data; boundary=x"], false),
+            (&["application/json"], false),
+            (&["text/plain"], false),
+            (&[], false),
+            (&[form, form], false),
+        ];
+        for (types, allowed) in rows {
+            let mut headers = HeaderMap::new();
+            for value in types {
+                headers.append(CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
+            }
+            let found = head_allows(&headers, None, "log");
+            let expected = if allowed {
+                Ok(())
+            } else {
+                Err(Unread::ContentType)
+            };
+            assert_eq!(found, expected, "{types:?}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+        for (query, expected) in [
+            ("next=/&catalog=1", Ok(())),
+            ("log=admin", Err(Unread::InQuery)),
+            ("a=1;%6Cog%5B%5D", Err(Unread::InQuery)),
+            ("%zz=1", Err(Unread::Name)),
+        ] {
+            assert_eq!(
+                head_allows(&headers, Some(query), "log"),
+                expected,
+                "{query}"
+            );
+        }
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let compressed = head_allows(&headers, None, "log");
+        assert_eq!(compressed, Err(Unread::ContentEncoding));
+    }
+}
