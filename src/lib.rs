@@ -21,3 +21,5 @@ pub mod session;
 pub mod login;
 pub mod store;
 pub mod upstream;
+
+pub mod gateway;

@@ -1,0 +1,148 @@
+//! The request as the app gets it: nothing that a visitor made up, and what we vouch for.
+
+use std::sync::Arc;
+
+use http::header::{COOKIE, HOST, HeaderValue};
+use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderMap, Version};
+
+use super::admit::Admitted;
+use super::site::{AppHost, Site};
+use super::visit::Visit;
+use super::{Arrival, Gateway};
+use crate::base::clock::Time;
+use crate::base::meter::Count;
+use crate::cookie::jar::AppRequest;
+use crate::cookie::screen::OBSOLETE_FIELDS;
+use crate::headers::fetch::Provenance;
+use crate::headers::forwarded::{Hops, Origin};
+use crate::headers::hop;
+use crate::headers::identity::{Facts, UserFacts};
+use crate::session::{SessionId, User};
+
+/// What a request is for and from whom: what the steps before have found.
+pub(super) struct Call<'a> {
+    pub arrival: &'a Arrival,
+    pub admitted: &'a Admitted,
+    pub site: &'a Site,
+    pub visit: &'a Visit,
+    pub hops: &'a Hops,
+    pub request_id: Arc<str>,
+    pub session_id: Option<SessionId>,
+}
+
+impl Call<'_> {
+    /// The user, if this site may see them. A site with a login of its own sees only whom it bound.
+    pub fn user(&self) -> Option<&User> {
+        let user = self.visit.record()?.user.as_ref()?;
+        (!self.site.binds_users() || *user.site == *self.site.name).then_some(user)
+    }
+
+    /// What the jar must know of the request.
+    pub fn jar_request<'b>(
+        &'b self,
+        path: &'b str,
+        from: &Provenance,
+        now: Time,
+    ) -> AppRequest<'b> {
+        AppRequest {
+            host: match &self.site.host {
+                AppHost::Keep => &self.admitted.host,
+                AppHost::Fixed { host, .. } => host,
+            },
+            visitor_host: &self.admitted.host,
+            path,
+            same_site: from.same_site_for_jar(),
+            top_level: from.is_top_level(),
+            top_level_safe: from.top_level_safe(),
+            now,
+        }
+    }
+
+    /// Makes `head` what the app gets. The order matters: names that only we may write go first,
+    /// then what concerns this connection alone, and ours come last, so that no `Connection` token
+    /// can take them away again (RFC 9110 7.6.1).
+    pub fn rewrite(
+        &self,
+        gateway: &Gateway,
+        head: &mut Parts,
+        passed_cookies: &[u8],
+        jar: &AppRequest<'_>,
+    ) {
+        let headers = &mut head.headers;
+        if self.site.stamp.strip(headers) {
+            gateway.meter.count(Count::SpoofedHeaders);
+            tracing::warn!(
+                request_id = &*self.request_id,
+                "a header that only the gateway may write was removed"
+            );
+        }
+        let upgrades = hop::is_websocket_upgrade(&head.method, head.version, headers);
+        hop::strip_request(headers);
+        if upgrades {
+            hop::keep_websocket_upgrade(headers);
+        }
+        let origin = Origin {
+            peer: self.arrival.peer.ip(),
+            host: &self.admitted.authority,
+            port: self.arrival.local.port(),
+            version: head.version,
+        };
+        gateway
+            .forwarded
+            .write(headers, self.hops, &origin, &self.request_id);
+        self.site.stamp.write(headers, &self.facts());
+        self.put_cookies(headers, passed_cookies, jar);
+        let host = match &self.site.host {
+            AppHost::Keep => HeaderValue::from_str(&self.admitted.authority).ok(),
+            AppHost::Fixed { field, .. } => Some(field.clone()),
+        };
+        if let Some(host) = host {
+            headers.insert(HOST, host);
+        }
+        // Only what comes after the authority is sent, byte for byte as it came.
+        let target = head
+            .uri
+            .path_and_query()
+            .cloned()
+            .unwrap_or(PathAndQuery::from_static("/"));
+        head.uri = Uri::from(target);
+        head.version = Version::HTTP_11;
+    }
+
+    fn put_cookies(&self, headers: &mut HeaderMap, passed: &[u8], request: &AppRequest<'_>) {
+        headers.remove(COOKIE);
+        OBSOLETE_FIELDS
+            .iter()
+            .for_each(|name| drop(headers.remove(*name)));
+        let jar = self
+            .visit
+            .record()
+            .map_or(&[][..], |record| record.jar(&self.site.name));
+        if let Some(field) = self.site.cookies.cookie_field(jar, request, passed) {
+            headers.insert(COOKIE, field);
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let record = self.visit.record();
+        let user = self.user().map(|user| UserFacts {
+            id: &user.id,
+            issuer: user.issuer.as_deref(),
+            name: user.name.as_deref(),
+            email: user.email.as_deref(),
+            groups: &user.groups,
+            claims: Some(&user.claims),
+        });
+        Facts {
+            session_id: self.session_id.as_ref().map(SessionId::as_str),
+            user,
+            data: record.map(|record| &record.data),
+            created: self.visit.created(),
+            auth_time: self.user().map(|user| user.auth_time),
+            is_new: self.visit.is_new(),
+            client_ip: self.hops.client_ip,
+        }
+    }
+}

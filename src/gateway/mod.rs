@@ -1,0 +1,376 @@
+//! Floor 3: one request, in order. [`Gateway::handle`] is the whole path on one page.
+
+pub mod admit;
+
+pub mod path;
+
+pub mod site;
+
+pub mod visit;
+
+pub mod reason;
+
+pub mod access;
+
+mod forward;
+mod learn;
+mod witness;
+
+pub mod reply;
+
+pub mod refusal;
+
+pub mod access_log;
+
+pub mod request_id;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{COOKIE, HOST, HeaderValue, STRICT_TRANSPORT_SECURITY, TRAILER};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use self::access::{Rule, check_cross_site};
+use self::access_log::{AccessLog, Entry, Line, Logged};
+use self::admit::{AdmitLimits, Admitted, admit};
+use self::forward::Call;
+use self::learn::learn;
+use self::reason::Reason;
+use self::refusal::Refusal;
+use self::reply::{TicketDesk, clean};
+use self::request_id::RequestIds;
+use self::site::{Ambiguous, Found, Site, SiteTable};
+use self::visit::{Manner, OnOutage, SessionMode, TicketNews, Visit};
+use self::witness::Witness;
+use crate::base::causes::Causes;
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::meter::{Count, Meter};
+use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
+use crate::headers::fetch::Provenance;
+use crate::headers::forwarded::{ForwardedPolicy, Hops};
+use crate::headers::hop;
+use crate::session::{Change, Outcome, SessionIds};
+use crate::store::Store;
+use crate::upstream::{Body, BodyLimits, Pool, UpstreamFault, tunnel};
+
+/// How a request came to us: one for each connection, shared by its requests.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Our end of it.
+    pub local: SocketAddr,
+    /// The host that the TLS handshake named, lower case.
+    pub sni: Option<Box<str>>,
+}
+
+/// The gateway: finished settings, and what all cores share.
+pub struct Gateway {
+    pub(crate) sites: SiteTable,
+    pub(crate) desk: TicketDesk,
+    pub(crate) ids: SessionIds,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) on_outage: OnOutage,
+    pub(crate) admit_limits: AdmitLimits,
+    pub(crate) cookie_limits: CookieLimits,
+    pub(crate) body_limits: BodyLimits,
+    pub(crate) forwarded: ForwardedPolicy,
+    pub(crate) hsts: Option<HeaderValue>,
+    pub(crate) access_log: AccessLog,
+    pub(crate) clock: Clock,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) request_ids: RequestIds,
+}
+
+impl Gateway {
+    /// One request, from head to head. The bodies stream on behind it.
+    pub async fn handle(
+        &self,
+        arrival: Rc<Arrival>,
+        pool: &Pool,
+        request: Request<Incoming>,
+    ) -> Response<Logged<Body>> {
+        self.meter.count(Count::Requests);
+        let (head, body) = request.into_parts();
+        let hops = self.forwarded.read(&head.headers, arrival.peer.ip());
+        let mut line = self.begin_line(&head, &hops);
+        let served = self
+            .serve(&arrival, &hops, pool, head, body, &mut line)
+            .await;
+        line.refusal = None;
+        let mut response = served.unwrap_or_else(|refusal| self.refuse(&refusal, &mut line));
+        if let Some(hsts) = &self.hsts {
+            response
+                .headers_mut()
+                .insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        line.status = response.status().as_u16();
+        response.map(|body| Logged::new(body, line))
+    }
+
+    async fn serve(
+        &self,
+        arrival: &Arrival,
+        hops: &Hops,
+        pool: &Pool,
+        mut head: Parts,
+        body: Incoming,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let admitted = admit(&head, arrival, &self.admit_limits)?;
+        let (site, rule) = self.place(&admitted)?;
+        line.site = Some(Arc::clone(&site.name));
+        let from = Provenance::of(&head.method, &head.headers, |origin| {
+            site.is_own_origin(origin)
+        });
+
+        let mut fields = head
+            .headers
+            .get_all(COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes);
+        // One field, as nearly always, costs no allocation.
+        let (first, more) = (fields.next(), fields.collect::<Vec<_>>());
+        let fields = first.into_iter().chain(more.iter().copied());
+        let ticket_name = self.desk.cookie.name().as_bytes();
+        let cookies = site
+            .cookies
+            .screen_in(fields, ticket_name, &self.cookie_limits)?;
+        let mode = rule.and_then(|rule| rule.session).unwrap_or(site.session);
+        let visit = self.open_visit(&cookies, mode, &from, line).await?;
+        let passed_cookies = cookies.passed;
+
+        let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
+        check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
+
+        let call = Call {
+            arrival,
+            hops,
+            admitted: &admitted,
+            site,
+            visit: &visit,
+            request_id: Arc::clone(&line.request_id),
+            session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
+        };
+        line.session = call.session_id.as_ref().map(|id| id.as_str().to_owned());
+        line.user = call.user().map(|user| user.id.clone());
+        let path = head.uri.path().to_owned();
+        let jar_request = call.jar_request(&path, &from, line.time);
+        let witness = Witness::of(&call, &head);
+        call.rewrite(self, &mut head, &passed_cookies, &jar_request);
+
+        let mut response = self
+            .ask_app(pool, site, head, (body, &witness), line)
+            .await?;
+
+        let mut change = learn(&mut response, self, site, &jar_request, witness);
+        let renews = mode != SessionMode::Observe;
+        change.touch =
+            renews && (!change.is_nothing() || visit.touch_is_due(&self.desk.terms, line.time));
+        let settled = self.settle(visit, change, line).await?;
+        clean(&mut response, site, &admitted);
+        self.desk
+            .write(response.headers_mut(), &settled, self.clock.now());
+        Ok(response)
+    }
+
+    /// The site that the request is for, and the rule for its path.
+    fn place(&self, admitted: &Admitted) -> Result<(&Site, Option<&Rule>), Refusal> {
+        let Admitted { host, path, .. } = admitted;
+        let site = match self.sites.find(host, path) {
+            Found::Site(site) => site,
+            Found::NoPath => return Err(Refusal::NoSite),
+            Found::NoHost => return Err(Refusal::UnknownHost),
+            Found::Ambiguous => return Err(Refusal::AmbiguousPath),
+        };
+        if path.is_ambiguous() && !site.pass_ambiguous_paths {
+            return Err(Refusal::AmbiguousPath);
+        }
+        if site.is_own_path(path) {
+            return Err(Refusal::OwnPath);
+        }
+        let rule = site
+            .rule(path)
+            .map_err(|Ambiguous| Refusal::AmbiguousPath)?;
+        Ok((site, rule))
+    }
+
+    async fn open_visit(
+        &self,
+        cookies: &Cookies<'_>,
+        mode: SessionMode,
+        from: &Provenance,
+        line: &mut Line,
+    ) -> Result<Visit, Refusal> {
+        self.meter
+            .add(Count::CookiesDropped, cookies.dropped.into());
+        if cookies.lookalikes > 0 || cookies.candidates_surplus {
+            self.meter.count(Count::CookieLookalikes);
+            let request_id = &*line.request_id;
+            tracing::warn!(
+                request_id,
+                "cookies came that some reader would take for the ticket"
+            );
+        }
+        let manner = Manner {
+            mode,
+            could_carry: from.could_carry(self.desk.cookie.settings().same_site),
+            on_outage: self.on_outage,
+        };
+        let TicketDesk { ring, terms, .. } = &self.desk;
+        let candidates = cookies.candidates.as_slice();
+        let opened = Visit::open(candidates, manner, ring, &*self.store, terms, line.time).await;
+        let visit = opened.inspect_err(|_| line.reason = Reason::StoreOutage)?;
+        line.reason = visit.reason;
+        match visit.reason {
+            Reason::Forged => self.meter.count(Count::TicketsForged),
+            Reason::Ambiguous => {
+                self.meter.count(Count::TicketsAmbiguous);
+                let request_id = &*line.request_id;
+                tracing::warn!(
+                    request_id,
+                    "two different tickets came and both open; neither is used"
+                );
+            }
+            _ => {}
+        }
+        Ok(visit)
+    }
+
+    async fn ask_app(
+        &self,
+        pool: &Pool,
+        site: &Site,
+        mut head: Parts,
+        (body, witness): (Incoming, &Option<Witness<'_>>),
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let visitor_side = head.extensions.remove::<OnUpgrade>();
+        let announces = line.version == Version::HTTP_2 || head.headers.contains_key(TRAILER);
+        let mut body = Body::visitor(body, self.body_limits)
+            .screening_trailers(Arc::clone(&site.trailers))
+            .tapped(witness.as_ref().and_then(Witness::tap));
+        if !announces {
+            body = body.refusing_trailers();
+        }
+        let asked = Stopwatch::start();
+        let mut response = pool
+            .send(&site.upstream, Request::from_parts(head, body))
+            .await?;
+        line.app = Some(asked.elapsed());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && !hop::names_websocket(response.headers())
+        {
+            return Err(UpstreamFault::UnaskedUpgrade.into());
+        }
+        *response.version_mut() = line.version;
+        if let (Some(visitor), Some(app)) = (visitor_side, tunnel::app_side(&mut response)) {
+            tokio::task::spawn_local(async move {
+                // Either side may be gone before the other has switched; then there is nothing to carry.
+                let _ = app.carry(visitor, Duration::ZERO).await;
+            });
+        }
+        Ok(response.map(|body| body.screening_trailers(Arc::clone(&site.trailers))))
+    }
+
+    /// Has the store accept the change, before the head that promises it goes out.
+    async fn settle(
+        &self,
+        visit: Visit,
+        change: Change,
+        line: &mut Line,
+    ) -> Result<TicketNews, Refusal> {
+        // A missed renewal of the idle clock promises nobody anything.
+        let promises = change.promises();
+        let touched = change.touch;
+        let settled = match visit.settle(change, &*self.store, self.clock.now()).await {
+            Ok(settled) => settled,
+            Err(fault) if self.on_outage == OnOutage::Refuse && promises => {
+                return Err(fault.into());
+            }
+            Err(fault) => {
+                self.meter.count(Count::StoreFaults);
+                tracing::warn!(
+                    error = %Causes(&fault),
+                    "a change of a session was lost"
+                );
+                return Ok(TicketNews::Keep);
+            }
+        };
+        match settled.outcome {
+            Some(Outcome::Applied(_)) if line.reason == Reason::Live && touched => {
+                line.reason = Reason::Renewed;
+            }
+            Some(Outcome::Ended) => self.meter.count(Count::SessionsEnded),
+            Some(Outcome::TooLarge) => {
+                self.meter.count(Count::SessionsTooLarge);
+                let request_id = &*line.request_id;
+                tracing::warn!(
+                    request_id,
+                    "a change was refused: the session would pass session.max_bytes"
+                );
+            }
+            Some(Outcome::Applied(_) | Outcome::Dropped(_)) | None => {}
+        }
+        Ok(settled.news)
+    }
+
+    fn refuse(&self, refusal: &Refusal, line: &mut Line) -> Response<Body> {
+        self.meter.count(Count::Refusals);
+        line.refusal = Some(refusal.word());
+        let request_id = &*line.request_id;
+        let error = Causes(refusal);
+        match refusal {
+            Refusal::Store(_) => {
+                self.meter.count(Count::StoreFaults);
+                tracing::error!(request_id, %error, "refused");
+            }
+            Refusal::Upstream(_) => {
+                self.meter.count(Count::UpstreamFaults);
+                tracing::warn!(request_id, %error, "refused");
+            }
+            _ => tracing::debug!(request_id, %error, "refused"),
+        }
+        refusal.answer(request_id, line.version)
+    }
+
+    fn begin_line(&self, head: &Parts, hops: &Hops) -> Entry {
+        let asked_for = head
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().as_bytes());
+        let host = asked_for.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes));
+        let line = Line {
+            time: self.clock.now(),
+            since: Stopwatch::start(),
+            request_id: hops
+                .request_id
+                .as_deref()
+                .map_or_else(|| self.request_ids.next(), Arc::from),
+            client_ip: hops.client_ip,
+            method: head.method.clone(),
+            version: head.version,
+            host: String::from_utf8_lossy(host.unwrap_or_default()).into_owned(),
+            path: head.uri.path().to_owned(),
+            site: None,
+            reason: Reason::None,
+            session: None,
+            user: None,
+            // What stands there if the visitor hangs up before there is a response.
+            status: 499,
+            refusal: Some("visitor-gone"),
+            app: None,
+        };
+        Entry::new(line, self.access_log.clone())
+    }
+
+    /// The log of requests.
+    pub const fn access_log(&self) -> &AccessLog {
+        &self.access_log
+    }
+}

@@ -1,0 +1,227 @@
+//! Paths, read once: the normalised form decides sites, rules and our own pages; the app gets the
+//! path as it came.
+//!
+//! Servers disagree on what `%2f`, `\`, `;x` and encoded dots mean, and each disagreement is a way
+//! around a rule (SECURITY 2.6). So a path that could be read in two ways says so, and what it says
+//! beside that is the reading that the fewest rules let through.
+
+/// A path with everything decoded that may be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NormalPath {
+    /// The path: begins with `/`, no empty, `.` or `..` segments, unreserved characters decoded,
+    /// all other escapes in upper case.
+    path: String,
+    /// The same without `;parameters`, if it has any: servlet containers read that one.
+    bare: Option<String>,
+    ambiguous: bool,
+}
+
+impl NormalPath {
+    /// Reads the path of a request target, without its query.
+    pub fn read(raw: &str) -> Self {
+        let (decoded, mut ambiguous) = decode(raw);
+        let path = resolve(&decoded, |segment| segment);
+        let bare = decoded
+            .contains(';')
+            .then(|| resolve(&decoded, without_parameters));
+        // `..;` is nothing to us and a step up to a servlet container.
+        ambiguous |= decoded.split('/').any(|segment| {
+            segment.contains(';') && matches!(without_parameters(segment), "." | "..")
+        });
+        Self {
+            path,
+            bare,
+            ambiguous,
+        }
+    }
+
+    /// The normalised path.
+    pub fn as_str(&self) -> &str {
+        &self.path
+    }
+
+    /// The path as a server reads it that takes `;parameters` out of segments.
+    pub fn bare(&self) -> &str {
+        self.bare.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Whether servers disagree on what the path means, whatever the rules are.
+    pub const fn is_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+}
+
+/// Decodes what may be decoded and tells whether anything was found that servers disagree on. An
+/// encoded slash and a backslash count as slashes.
+fn decode(raw: &str) -> (String, bool) {
+    let bytes = raw.as_bytes();
+    let mut out = String::with_capacity(raw.len() + 1);
+    let mut ambiguous = !raw.starts_with('/');
+    let mut encoded_dots = false;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let (byte, escaped) = match (byte, hex_pair(bytes.get(at + 1..at + 3))) {
+            (b'%', Some(decoded)) => {
+                at += 3;
+                (decoded, true)
+            }
+            (byte, _) => {
+                at += 1;
+                ambiguous |= byte == b'%';
+                (byte, false)
+            }
+        };
+        match byte {
+            b'/' if !escaped => out.push('/'),
+            b'/' | b'\\' => {
+                ambiguous = true;
+                out.push('/');
+            }
+            b'.' => {
+                encoded_dots |= escaped;
+                out.push('.');
+            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(byte.into()),
+            _ => {
+                ambiguous |= byte < 0x20 || byte == 0x7f;
+                // `%3b` is a character of a name to some and the start of parameters to others.
+                ambiguous |= byte == b';' && escaped;
+                if escaped || !byte.is_ascii_graphic() {
+                    out.push_str(&format!("%{byte:02X}"));
+                } else {
+                    out.push(byte.into());
+                }
+            }
+        }
+    }
+    ambiguous |= encoded_dots && out.split('/').any(|segment| matches!(segment, "." | ".."));
+    (out, ambiguous)
+}
+
+fn hex_pair(digits: Option<&[u8]>) -> Option<u8> {
+    let [high, low] = digits? else { return None };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// Removes dot segments (RFC 3986 5.2.4) and empty ones, which most servers take for one slash.
+fn resolve<'a>(path: &'a str, read: impl Fn(&'a str) -> &'a str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    let mut ends_with_slash = true;
+    for segment in path.split('/').map(read) {
+        ends_with_slash = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut out = String::with_capacity(path.len() + 1);
+    for segment in &segments {
+        out.push('/');
+        out.push_str(segment);
+    }
+    if ends_with_slash || out.is_empty() {
+        out.push('/');
+    }
+    out
+}
+
+fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or(segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_reading_each() {
+        let rows = [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("//admin", "/admin"),
+            ("/./admin", "/admin"),
+            ("/x/../admin", "/admin"),
+            ("/../../admin", "/admin"),
+            ("/a/.", "/a/"),
+            ("/a/..", "/"),
+            ("/%61dmin", "/admin"),
+            ("/ADMIN", "/ADMIN"),
+            ("/x%252e%252e/", "/x%252e%252e/"),
+            ("/J%c3%b6rg", "/J%C3%B6rg"),
+            ("/a%20b", "/a%20b"),
+            ("/a;v=1/b", "/a;v=1/b"),
+            ("/a,b=c@d", "/a,b=c@d"),
+        ];
+        for (raw, expected) in rows {
+            let read = NormalPath::read(raw);
+            assert_eq!(
+                (read.as_str(), read.is_ambiguous()),
+                (expected, false),
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_says_so_and_shows_the_reading_that_rules_see() {
+        let rows = [
+            ("/%2e%2e/admin", "/admin"),
+            ("/x/%2e/admin", "/x/admin"),
+            ("/x/..;/admin", "/admin"),
+            ("/admin%2f", "/admin/"),
+            ("/admin%2Fx", "/admin/x"),
+            ("/admin%5cx", "/admin/x"),
+            ("/admin\\x", "/admin/x"),
+            ("/admin%00", "/admin%00"),
+            ("/admin%0a.js", "/admin%0A.js"),
+            ("/admin%3bx", "/admin%3Bx"),
+            ("/admin%", "/admin%"),
+            ("/admin%zz", "/admin%zz"),
+            ("admin", "/admin"),
+        ];
+        for (raw, expected) in rows {
+            let read = NormalPath::read(raw);
+            assert_eq!(
+                (read.bare(), read.is_ambiguous()),
+                (expected, true),
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_are_taken_out_of_the_bare_reading_alone() {
+        let read = NormalPath::read("/admin;jsessionid=1/x;y/");
+        assert_eq!(
+            (read.as_str(), read.bare()),
+            ("/admin;jsessionid=1/x;y/", "/admin/x/")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn reading_again_changes_nothing(raw in "(/|[a-z.]|%2[05e]|%c3%a9|;v|~){0,20}") {
+            let once = NormalPath::read(&format!("/{raw}"));
+            prop_assume!(!once.is_ambiguous());
+            let twice = NormalPath::read(once.as_str());
+            prop_assert_eq!(once.as_str(), twice.as_str());
+            prop_assert_eq!(once.bare(), twice.bare());
+        }
+
+        #[test]
+        fn nothing_panics_and_no_dot_segment_is_left(raw in any::<String>()) {
+            let read = NormalPath::read(&raw);
+            for path in [read.as_str(), read.bare()] {
+                prop_assert!(path.starts_with('/') && !path.contains("//"));
+                prop_assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")));
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What we answer ourselves when a request cannot go through: the one table from reason to status.
+
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Response, StatusCode, Version};
+
+use super::admit::AdmitFault;
+use crate::cookie::screen::TooMuch;
+use crate::store::StoreFault;
+use crate::upstream::{Body, BodyFault, UpstreamFault};
+
+/// Why a request was not passed on, or its answer was not passed back.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The request itself is refused.
+    #[error(transparent)]
+    Admit(#[from] AdmitFault),
+    /// No site is served at this host and path.
+    #[error("nothing is served at this address")]
+    NoSite,
+    /// The host is not one of ours.
+    #[error("this host is not served here")]
+    UnknownHost,
+    /// The path can be read in two ways.
+    #[error("the path can be read in more than one way")]
+    AmbiguousPath,
+    /// The path is one of our own, and there is nothing at it.
+    #[error("there is no such page of the gateway")]
+    OwnPath,
+    /// Too many or too large cookies.
+    #[error("the request brings too many cookies")]
+    Cookies(#[from] TooMuch),
+    /// Another site tries to act with the visitor's session.
+    #[error("the request comes from another site and would act with this session")]
+    CrossSite,
+    /// The session store did not answer.
+    #[error("sessions cannot be looked up at the moment")]
+    Store(#[from] StoreFault),
+    /// The visitor's body was refused or did not come.
+    #[error("the request body was refused")]
+    VisitorBody(#[source] BodyFault),
+    /// The app could not be reached or did not answer properly.
+    #[error("the application behind this site did not answer")]
+    Upstream(#[source] UpstreamFault),
+}
+
+impl Refusal {
+    /// The status that the visitor gets. Without a `_` arm: every reason is chosen for.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Admit(fault) => admit_status(fault),
+            Self::NoSite | Self::OwnPath => StatusCode::NOT_FOUND,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::AmbiguousPath => StatusCode::BAD_REQUEST,
+            Self::Cookies(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::VisitorBody(fault) => body_status(fault),
+            Self::Upstream(fault) => upstream_status(fault),
+        }
+    }
+
+    /// A word for the log.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Admit(_) => "bad-request",
+            Self::NoSite => "no-site",
+            Self::UnknownHost => "unknown-host",
+            Self::AmbiguousPath => "ambiguous-path",
+            Self::OwnPath => "own-path",
+            Self::Cookies(_) => "too-many-cookies",
+            Self::CrossSite => "cross-site",
+            Self::Store(_) => "store-outage",
+            Self::VisitorBody(_) => "body",
+            Self::Upstream(_) => "app",
+        }
+    }
+
+    /// The answer. It says what happened in general words; addresses, causes and versions are for
+    /// the log, where the request id finds them.
+    pub fn answer(&self, request_id: &str, version: Version) -> Response<Body> {
+        let status = self.status();
+        let reason = status.canonical_reason().unwrap_or("Error");
+        let text = format!(
+            "{} {reason}: {self}.\nRequest id: {request_id}\n",
+            status.as_u16()
+        );
+        let mut response = Response::new(Body::full(Bytes::from(text)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        );
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-request-id", id);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if version != Version::HTTP_2 && self.ends_the_connection() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Whether what follows on the connection can no longer be trusted to be a request.
+    const fn ends_the_connection(&self) -> bool {
+        matches!(self, Self::Admit(_) | Self::VisitorBody(_))
+    }
+}
+
+const fn admit_status(fault: &AdmitFault) -> StatusCode {
+    match fault {
+        AdmitFault::Method => StatusCode::METHOD_NOT_ALLOWED,
+        AdmitFault::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+        AdmitFault::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+        AdmitFault::Expectation => StatusCode::EXPECTATION_FAILED,
+        AdmitFault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        AdmitFault::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        AdmitFault::Host
+        | AdmitFault::HostMalformed
+        | AdmitFault::Framing
+        | AdmitFault::Target
+        | AdmitFault::ConnectionHeader => StatusCode::BAD_REQUEST,
+    }
+}
+
+const fn body_status(fault: &BodyFault) -> StatusCode {
+    match fault {
+        BodyFault::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyFault::Stalled | BodyFault::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        BodyFault::Trailers | BodyFault::VisitorGone(_) => StatusCode::BAD_REQUEST,
+        BodyFault::AppBroke(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+const fn upstream_status(fault: &UpstreamFault) -> StatusCode {
+    match fault {
+        UpstreamFault::Connect(_)
+        | UpstreamFault::Closed(_)
+        | UpstreamFault::Protocol(_)
+        | UpstreamFault::UnaskedUpgrade
+        | UpstreamFault::UnknownCoding => StatusCode::BAD_GATEWAY,
+        UpstreamFault::ConnectTimeout | UpstreamFault::ResponseTimeout => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+        UpstreamFault::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
+        UpstreamFault::VisitorBody(fault) => body_status(fault),
+    }
+}
+
+impl From<UpstreamFault> for Refusal {
+    fn from(fault: UpstreamFault) -> Self {
+        match fault {
+            UpstreamFault::VisitorBody(fault) => Self::VisitorBody(fault),
+            fault => Self::Upstream(fault),
+        }
+    }
+}

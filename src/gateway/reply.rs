@@ -1,0 +1,227 @@
+//! The response on its way out: our ticket, the app's cookies that pass, and caching that cannot leak.
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE, VARY};
+use http::{HeaderMap, Response, StatusCode};
+
+use super::admit::Admitted;
+use super::site::Site;
+use super::visit::TicketNews;
+use crate::base::clock::Time;
+use crate::cookie::attributes::TicketCookie;
+use crate::headers::{hop, location};
+use crate::session::{Expiry, KeyRing, Record, Terms, Ticket};
+use crate::upstream::Body;
+
+/// How tickets are written.
+#[derive(Debug)]
+pub struct TicketDesk {
+    /// Signs and verifies them.
+    pub ring: KeyRing,
+    /// The cookie they travel in.
+    pub cookie: TicketCookie,
+    /// How long sessions live.
+    pub terms: Terms,
+    /// Whether the cookie ends with the browser session.
+    pub expire_at_browser_close: bool,
+}
+
+impl TicketDesk {
+    /// Writes what the visitor must be told into a response head, and makes sure that no cache hands
+    /// one visitor's response to another.
+    pub fn write(&self, headers: &mut HeaderMap, news: &TicketNews, now: Time) {
+        let cookie = match news {
+            TicketNews::Give(ticket, record) => self.set(ticket, record.as_deref(), now),
+            TicketNews::Delete => Some(self.cookie.delete()),
+            // The app says that this response is the same for everybody: let caches have it.
+            TicketNews::Offer(_) | TicketNews::Keep if is_shared(headers) => return,
+            TicketNews::Offer(ticket) => self.set(ticket, None, now),
+            TicketNews::Keep => return vary_by_cookie(headers),
+        };
+        headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        forget_targeted_caching(headers);
+        vary_by_cookie(headers);
+    }
+
+    fn set(&self, ticket: &Ticket, record: Option<&Record>, now: Time) -> Option<HeaderValue> {
+        let created = record.map_or(ticket.issued(), |record| record.created);
+        let own_expiry = record.and_then(|record| record.expiry);
+        let at_close = match own_expiry {
+            Some(Expiry::AtBrowserClose) => true,
+            Some(Expiry::IdleSecs(_)) => false,
+            None => self.expire_at_browser_close,
+        };
+        let max_age =
+            (!at_close).then(|| self.terms.left(created, now).max(Duration::from_secs(1)));
+        let set = self.cookie.set(&self.ring.encode(ticket), max_age);
+        set.inspect_err(|error| tracing::error!(%error, "a ticket could not be sent"))
+            .ok()
+    }
+}
+
+/// Whether the app marked the response as one for shared caches.
+fn is_shared(headers: &HeaderMap) -> bool {
+    let directives = || {
+        headers
+            .get_all(CACHE_CONTROL)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|directive| directive.trim().to_ascii_lowercase())
+    };
+    let is_private = |directive: &str| {
+        let name = directive.split('=').next().unwrap_or_default().trim_end();
+        matches!(name, "private" | "no-store")
+    };
+    // Contradictory ones are read as the stricter.
+    !directives().any(|directive| is_private(&directive))
+        && directives().any(|directive| directive == "public" || directive.starts_with("s-maxage="))
+}
+
+/// Fields that some caches obey before Cache-Control (RFC 9213, and what came before it).
+fn forget_targeted_caching(headers: &mut HeaderMap) {
+    let targeted = |name: &HeaderName| {
+        name.as_str().ends_with("-cache-control")
+            || matches!(name.as_str(), "surrogate-control" | "x-accel-expires")
+    };
+    let found: Vec<_> = headers
+        .keys()
+        .filter(|name| targeted(name))
+        .cloned()
+        .collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let names_cookie = headers
+        .get_all(VARY)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| matches!(name.trim(), "*") || name.trim().eq_ignore_ascii_case("cookie"));
+    if !names_cookie {
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    }
+}
+
+/// Takes out what concerns our connection to the app alone, and what would show the browser the
+/// app's own address or take our ticket away.
+pub fn clean(response: &mut Response<Body>, site: &Site, admitted: &Admitted) {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    hop::strip_response(headers);
+    if switches {
+        hop::keep_websocket_upgrade(headers);
+    }
+    narrow_clear_site_data(headers);
+    if site.rewrite_location {
+        let app = site.upstream.address.authority();
+        location::rewrite(headers, &app, &admitted.authority);
+    }
+}
+
+/// Keeps an app's `Clear-Site-Data` from deleting our ticket in the browser: what it says of cookies
+/// is taken out, and `"*"` is spelled out without them.
+fn narrow_clear_site_data(headers: &mut HeaderMap) {
+    const NAME: &str = "clear-site-data";
+    if !headers.contains_key(NAME) {
+        return;
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for value in headers.get_all(NAME) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        for item in text.split(',').map(str::trim) {
+            match item {
+                "\"*\"" => kept.extend(["\"cache\"".to_owned(), "\"storage\"".to_owned()]),
+                item if item.eq_ignore_ascii_case("\"cookies\"") || item.is_empty() => {}
+                item => kept.push(item.to_owned()),
+            }
+        }
+    }
+    headers.remove(NAME);
+    if let (false, Ok(value)) = (kept.is_empty(), HeaderValue::from_str(&kept.join(", "))) {
+        headers.insert(NAME, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, values: &[&'static str]) -> HeaderMap {
+        values
+            .iter()
+            .map(|value| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn only_what_the_app_calls_public_is_shared() {
+        let rows: [(&[&str], bool); 8] = [
+            (&["public, max-age=60"], true),
+            (&["Max-Age=0, S-MaxAge=60"], true),
+            (&["max-age=60"], false),
+            (&[], false),
+            (&["public, private"], false),
+            (&["public", "no-store"], false),
+            (&["private=\"x\", public"], false),
+            (&["x-public"], false),
+        ];
+        for (values, expected) in rows {
+            assert_eq!(
+                is_shared(&with("cache-control", values)),
+                expected,
+                "{values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_targeted_cache_is_told_to_keep_a_ticket() {
+        let mut headers = with("cdn-cache-control", &["public"]);
+        headers.extend(with("surrogate-control", &["max-age=600"]));
+        headers.extend(with("etag", &["x"]));
+        forget_targeted_caching(&mut headers);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["etag"]
+        );
+    }
+
+    #[test]
+    fn vary_is_added_to_and_never_twice() {
+        for (given, expected) in [("Accept", 2), ("accept, COOKIE", 1), ("*", 1)] {
+            let mut headers = with("vary", &[given]);
+            vary_by_cookie(&mut headers);
+            vary_by_cookie(&mut headers);
+            assert_eq!(headers.get_all(VARY).iter().count(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn an_app_cannot_clear_our_ticket() {
+        let rows: [(&[&str], Option<&str>); 4] = [
+            (&["\"cookies\""], None),
+            (&["\"*\""], Some("\"cache\", \"storage\"")),
+            (&["\"cache\", \"Cookies\""], Some("\"cache\"")),
+            (
+                &["\"cache\"", "\"cookies\", \"storage\""],
+                Some("\"cache\", \"storage\""),
+            ),
+        ];
+        for (values, expected) in rows {
+            let mut headers = with("clear-site-data", values);
+            narrow_clear_site_data(&mut headers);
+            assert_eq!(
+                headers
+                    .get("clear-site-data")
+                    .map(|value| value.to_str().unwrap()),
+                expected
+            );
+        }
+    }
+}

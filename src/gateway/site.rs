@@ -1,0 +1,217 @@
+//! Which site a request is for: host first, then the longest path prefix on a segment border.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::access::Rule;
+use super::path::NormalPath;
+use super::visit::SessionMode;
+use crate::cookie::screen::CookiePolicy;
+use crate::headers::identity::Stamp;
+use crate::login::watch::Watch;
+use crate::upstream::{ScreenTrailers, UpstreamSettings};
+
+/// A host + path prefix that we serve, and the policy for it.
+pub struct Site {
+    /// Its name, in logs and in what session IDs are derived from.
+    pub name: Arc<str>,
+    /// Its hosts, lower case: exact ones, and `*.suffix`.
+    pub hosts: Vec<String>,
+    /// Its path prefix, without a slash at the end; empty for `/`.
+    pub prefix: String,
+    /// The app behind it.
+    pub upstream: Arc<UpstreamSettings>,
+    /// The Host that the app is sent.
+    pub host: AppHost,
+    /// Whether visitors get a session.
+    pub session: SessionMode,
+    /// Whether a path that can be read in two ways goes through.
+    pub pass_ambiguous_paths: bool,
+    /// Whether a Location that names the app's own address is mapped to ours.
+    pub rewrite_location: bool,
+    /// Whether the app's `X-Session-*` response headers are obeyed.
+    pub trust_directives: bool,
+    /// How the app's own login and logout are known, if they are watched.
+    pub watch: Option<Watch>,
+    /// What becomes of cookies.
+    pub cookies: CookiePolicy,
+    /// The headers that tell the app about the session.
+    pub stamp: Stamp,
+    /// Takes out of trailers what may not pass.
+    pub trailers: ScreenTrailers,
+    /// What differs by path.
+    pub rules: Vec<Rule>,
+}
+
+/// The Host that an app is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppHost {
+    /// The one that the visitor asked for.
+    Keep,
+    /// The upstream's own, or a literal.
+    Fixed {
+        /// The field.
+        field: HeaderValue,
+        /// Its host, lower case and without port, as the jar sees it.
+        host: String,
+    },
+}
+
+impl Site {
+    /// Whether the site has a login of its own: it binds users, and sees those alone that it bound.
+    pub const fn binds_users(&self) -> bool {
+        self.trust_directives || self.watch.is_some()
+    }
+
+    /// The first rule that matches the path, or an error when the two readings of the path, with
+    /// and without `;parameters`, come under different rules.
+    pub fn rule(&self, path: &NormalPath) -> Result<Option<&Rule>, Ambiguous> {
+        let find = |path: &str| self.rules.iter().position(|rule| rule.path.matches(path));
+        let (plain, bare) = (find(path.as_str()), find(path.bare()));
+        if plain != bare && !self.pass_ambiguous_paths {
+            return Err(Ambiguous);
+        }
+        Ok(bare.or(plain).and_then(|at| self.rules.get(at)))
+    }
+
+    /// Whether `origin`, as in an Origin header, is one of this site's.
+    pub fn is_own_origin(&self, origin: &str) -> bool {
+        let Some(authority) = origin.strip_prefix("https://") else {
+            return false;
+        };
+        let host = without_port(authority).to_ascii_lowercase();
+        self.hosts.iter().any(|pattern| is_host(&host, pattern))
+    }
+
+    /// Whether the path is one of our own pages, which never reach the app in any spelling.
+    pub fn is_own_path(&self, path: &NormalPath) -> bool {
+        [path.as_str(), path.bare()].into_iter().any(|path| {
+            path.strip_prefix(self.prefix.as_str())
+                .and_then(|rest| rest.strip_prefix("/.cloakroom"))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// The path comes under different rules, or sites, depending on who reads it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// What is served at a host and path.
+pub enum Found<'a> {
+    /// This site.
+    Site(&'a Site),
+    /// The host is ours, but nothing is served at the path.
+    NoPath,
+    /// The host is not ours.
+    NoHost,
+    /// It depends on how the path is read.
+    Ambiguous,
+}
+
+/// All sites.
+#[derive(Default)]
+pub struct SiteTable {
+    sites: Vec<Site>,
+    /// Host to sites, the longest prefix first.
+    exact: HashMap<String, Vec<usize>>,
+    /// What follows `*.` to sites, the longest prefix first.
+    wildcard: HashMap<String, Vec<usize>>,
+}
+
+impl SiteTable {
+    /// Orders `sites`. That no two claim one host and path was checked with the configuration.
+    pub fn new(sites: Vec<Site>) -> Self {
+        let mut table = Self {
+            sites,
+            ..Self::default()
+        };
+        for (at, site) in table.sites.iter().enumerate() {
+            for host in &site.hosts {
+                match host.strip_prefix("*.") {
+                    Some(suffix) => table
+                        .wildcard
+                        .entry(suffix.to_owned())
+                        .or_default()
+                        .push(at),
+                    None => table.exact.entry(host.clone()).or_default().push(at),
+                }
+            }
+        }
+        for places in table.exact.values_mut().chain(table.wildcard.values_mut()) {
+            places.sort_by_key(|at| std::cmp::Reverse(table.sites[*at].prefix.len()));
+        }
+        table
+    }
+
+    /// What is served at `host` (lower case, without port) and `path`.
+    pub fn find(&self, host: &str, path: &NormalPath) -> Found<'_> {
+        match (
+            self.lookup(host, path.as_str()),
+            self.lookup(host, path.bare()),
+        ) {
+            (Lookup::Site(plain), Lookup::Site(bare)) if plain == bare => {
+                Found::Site(&self.sites[bare])
+            }
+            (Lookup::NoHost, _) | (_, Lookup::NoHost) => Found::NoHost,
+            (Lookup::NoPath, Lookup::NoPath) => Found::NoPath,
+            _ => Found::Ambiguous,
+        }
+    }
+
+    fn lookup(&self, host: &str, path: &str) -> Lookup {
+        let below = host.match_indices('.').map(|(dot, _)| &host[dot + 1..]);
+        let candidates = std::iter::once(self.exact.get(host))
+            .chain(below.map(|suffix| self.wildcard.get(suffix)));
+        let mut found = Lookup::NoHost;
+        for places in candidates.flatten() {
+            let hit = places
+                .iter()
+                .find(|at| covers(&self.sites[**at].prefix, path));
+            match hit {
+                Some(at) => return Lookup::Site(*at),
+                None => found = Lookup::NoPath,
+            }
+        }
+        found
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Lookup {
+    Site(usize),
+    NoPath,
+    NoHost,
+}
+
+/// Whether a site at `prefix` serves `path`: `/deep` serves `/deep` and `/deep/x`, not `/deepest`.
+fn covers(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether `host`, in lower case, is what `pattern` means: itself, or every name below `*.`.
+pub fn is_host(host: &str, pattern: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(suffix) => is_below(host, suffix),
+        None => pattern == host,
+    }
+}
+
+fn is_below(host: &str, suffix: &str) -> bool {
+    host.strip_suffix(suffix)
+        .is_some_and(|label| label.len() > 1 && label.ends_with('.'))
+}
+
+/// An authority without its port.
+pub(super) fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests;

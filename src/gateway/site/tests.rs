@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use super::*;
+use crate::cookie::screen::Mode;
+use crate::gateway::access::{CrossSite, PathPattern};
+use crate::upstream::Address;
+
+fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
+    let address = Address::parse("http://127.0.0.1:1").unwrap();
+    Site {
+        name: name.into(),
+        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+        prefix: prefix.to_owned(),
+        upstream: Arc::new(UpstreamSettings {
+            connect_timeout: Duration::from_secs(1),
+            ..UpstreamSettings::new(address)
+        }),
+        host: AppHost::Keep,
+        session: SessionMode::Attach,
+        pass_ambiguous_paths: false,
+        rewrite_location: true,
+        trust_directives: false,
+        watch: None,
+        cookies: CookiePolicy {
+            default: Mode::Keep,
+            rules: Vec::new(),
+            enforce: true,
+            shared_domains: Vec::new(),
+        },
+        stamp: Stamp::default(),
+        trailers: Arc::new(http::HeaderMap::clear),
+        rules: Vec::new(),
+    }
+}
+
+fn found(table: &SiteTable, host: &str, path: &str) -> String {
+    match table.find(host, &NormalPath::read(path)) {
+        Found::Site(site) => site.name.to_string(),
+        Found::NoPath => "no path".to_owned(),
+        Found::NoHost => "no host".to_owned(),
+        Found::Ambiguous => "ambiguous".to_owned(),
+    }
+}
+
+#[test]
+fn the_exact_host_and_the_longest_prefix_win() {
+    let table = SiteTable::new(vec![
+        site("root", &["shop.test"], ""),
+        site("deep", &["shop.test"], "/deep"),
+        site("deeper", &["shop.test"], "/deep/er"),
+        site("wild", &["*.shop.test"], ""),
+        site("wilder", &["*.a.shop.test"], ""),
+        site("part", &["b.shop.test"], "/part"),
+    ]);
+    let rows = [
+        ("shop.test", "/", "root"),
+        ("shop.test", "/deep", "deep"),
+        ("shop.test", "/deep/x", "deep"),
+        ("shop.test", "/deepest", "root"),
+        ("shop.test", "/deep/er/x", "deeper"),
+        ("shop.test", "/deep/../x", "root"),
+        ("shop.test", "/%64eep/x", "deep"),
+        ("shop.test", "/deep;v=1/x", "ambiguous"),
+        ("x.shop.test", "/", "wild"),
+        ("x.y.shop.test", "/", "wild"),
+        ("x.a.shop.test", "/", "wilder"),
+        ("b.shop.test", "/part/x", "part"),
+        ("b.shop.test", "/other", "wild"),
+        ("evilshop.test", "/", "no host"),
+        ("test", "/", "no host"),
+    ];
+    for (host, path, expected) in rows {
+        assert_eq!(found(&table, host, path), expected, "{host}{path}");
+    }
+    let table = SiteTable::new(vec![site("part", &["b.test"], "/part")]);
+    assert_eq!(found(&table, "b.test", "/other"), "no path");
+}
+
+#[test]
+fn our_own_paths_are_recognised_in_every_spelling() {
+    let root = site("root", &["a.test"], "");
+    let deep = site("deep", &["a.test"], "/deep");
+    for path in [
+        "/.cloakroom",
+        "/.cloakroom/login",
+        "/x/../.cloakroom/",
+        "//%2ecloakroom/x",
+        "/.cloakroom;x/y",
+    ] {
+        assert!(root.is_own_path(&NormalPath::read(path)), "{path}");
+    }
+    assert!(deep.is_own_path(&NormalPath::read("/deep/.cloakroom/login")));
+    for path in ["/.cloakrooms", "/deep/.cloakroom", "/"] {
+        assert!(!root.is_own_path(&NormalPath::read(path)), "{path}");
+    }
+}
+
+#[test]
+fn a_path_that_two_rules_could_claim_is_ambiguous() {
+    let mut site = site("root", &["a.test"], "");
+    site.rules.push(Rule {
+        path: PathPattern::parse("/admin/*").unwrap(),
+        session: None,
+        cross_site: CrossSite::Allow,
+    });
+    let rule = |site: &Site, path: &str| {
+        site.rule(&NormalPath::read(path))
+            .map(|rule| rule.is_some())
+    };
+    assert_eq!(rule(&site, "/admin/x;v=1"), Ok(true));
+    assert_eq!(rule(&site, "/shop;v=1"), Ok(false));
+    assert_eq!(rule(&site, "/admin;jsessionid=1"), Err(Ambiguous));
+    site.pass_ambiguous_paths = true;
+    assert_eq!(rule(&site, "/admin;jsessionid=1"), Ok(true));
+}
+
+#[test]
+fn an_origin_is_ours_when_its_host_is() {
+    let site = site("root", &["a.test", "*.b.test"], "");
+    for origin in ["https://a.test", "https://A.test:8443", "https://x.b.test"] {
+        assert!(site.is_own_origin(origin), "{origin}");
+    }
+    for origin in [
+        "http://a.test",
+        "https://b.test",
+        "https://a.test.evil",
+        "https://xb.test",
+        "null",
+        "https://.b.test",
+    ] {
+        assert!(!site.is_own_origin(origin), "{origin}");
+    }
+}
