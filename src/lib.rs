@@ -23,3 +23,5 @@ pub mod store;
 pub mod upstream;
 
 pub mod gateway;
+
+pub mod server;

@@ -1,0 +1,256 @@
+//! Listening sockets: bound once for each core, and the loop that takes connections from them.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::base::meter::Count;
+use crate::gateway::Arrival;
+use crate::server::connection::{self, Core};
+use crate::server::drain::Permit;
+
+/// Connections that the kernel keeps for us until we take them; it caps this by `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// When a connection has been silent for so long, the kernel asks whether the peer is still there.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+/// The first pause after the system would not give us a connection; it doubles up to the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_LONGEST: Duration = Duration::from_secs(1);
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindFault {
+    /// Another program has it.
+    #[error("{key}: port in use: {address}; stop the other program or change {key}")]
+    InUse {
+        /// The configuration key that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system lets only root, or a program with CAP_NET_BIND_SERVICE, have it.
+    #[error(
+        "{key}: not allowed to listen on {address}; take a port above 1023 or grant CAP_NET_BIND_SERVICE"
+    )]
+    NotAllowed {
+        /// The configuration key that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// This machine has no such address.
+    #[error("{key}: this machine has no address {address}; change {key}")]
+    NoSuchAddress {
+        /// The configuration key that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Something else went wrong.
+    #[error("{key}: cannot listen on {address}")]
+    Other {
+        /// The configuration key that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Binds `address` once for each of `cores`; the kernel spreads new connections over them. Port 0 picks one port
+/// for all. `key` is the configuration key to blame, such as `server.https`.
+///
+/// # Errors
+/// The address cannot be had; no socket of it stays open then.
+pub fn bind(
+    key: &'static str,
+    address: SocketAddr,
+    cores: usize,
+) -> Result<Vec<StdListener>, BindFault> {
+    let fault = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => BindFault::InUse { key, address },
+        io::ErrorKind::PermissionDenied => BindFault::NotAllowed { key, address },
+        io::ErrorKind::AddrNotAvailable => BindFault::NoSuchAddress { key, address },
+        _ => BindFault::Other {
+            key,
+            address,
+            source,
+        },
+    };
+    // With SO_REUSEPORT another process of the same user would get every other connection without a word, so the
+    // first try is without it.
+    if address.port() != 0 {
+        open(address, false).map_err(fault)?;
+    }
+
+    let mut bound_to = address;
+    let mut listeners = Vec::with_capacity(cores);
+    for _ in 0..cores.max(1) {
+        let listener = open(bound_to, true).map_err(fault)?;
+        bound_to = listener.local_addr().map_err(fault)?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn open(address: SocketAddr, share_port: bool) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share_port)?;
+    socket.set_nonblocking(true)?;
+    // Accepted connections inherit this. A visitor who vanished while a long poll waits is found by the kernel.
+    let keepalive = TcpKeepalive::new()
+        .with_time(PROBE_AFTER)
+        .with_interval(PROBE_EVERY);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Hands bound sockets to the runtime of this thread.
+pub(super) fn adopt(listeners: Vec<StdListener>) -> io::Result<Vec<TcpListener>> {
+    listeners.into_iter().map(TcpListener::from_std).collect()
+}
+
+/// Takes connections that speak TLS until the drain begins.
+pub(super) async fn accept_tls<H, F, B>(listener: TcpListener, core: Rc<Core<H>>)
+where
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    while let Some((stream, peer, permit)) = next(&listener, &core).await {
+        tokio::task::spawn_local(connection::serve_tls(
+            stream,
+            peer,
+            permit,
+            Rc::clone(&core),
+        ));
+    }
+}
+
+/// Takes plain connections until the drain begins.
+pub(super) async fn accept_plain<H, F, B>(listener: TcpListener, core: Rc<Core<H>>)
+where
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    while let Some((stream, peer, permit)) = next(&listener, &core).await {
+        tokio::task::spawn_local(connection::serve_plain(
+            stream,
+            peer,
+            permit,
+            Rc::clone(&core),
+        ));
+    }
+}
+
+/// The next connection that there is room for; `None` when the drain has begun.
+async fn next<H>(
+    listener: &TcpListener,
+    core: &Core<H>,
+) -> Option<(TcpStream, SocketAddr, Permit)> {
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = core.drain.begun() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Some(permit) = core.drain.enter(core.settings.limits.connections) {
+                    return Some((stream, peer, permit));
+                }
+                // Closed by being dropped: no answer could be had without a handshake, which is what costs.
+                core.meter.count(Count::ConnectionsRefused);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Mostly EMFILE or ENFILE. The connection stays in the queue, so without a pause we would spin.
+                tracing::warn!(%error, pause_millis = pause.as_millis(), "cannot accept a connection");
+                tokio::select! {
+                    () = core.drain.begun() => return None,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = pause.saturating_mul(2).min(PAUSE_LONGEST);
+            }
+        }
+    }
+}
+
+/// Whether the fault lies with the connection that was just taken, so that the next may be taken at once.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn every_core_has_a_socket_on_one_port() {
+        let listeners = bind("server.https", loopback(0), 3).unwrap();
+        let ports: Vec<_> = listeners
+            .iter()
+            .map(|listener| listener.local_addr().unwrap().port())
+            .collect();
+        assert_eq!(ports.len(), 3);
+        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0));
+    }
+
+    #[test]
+    fn a_port_in_use_is_refused_even_if_its_holder_would_share_it() {
+        for share_port in [false, true] {
+            let holder = open(loopback(0), share_port).unwrap();
+            let address = holder.local_addr().unwrap();
+            let fault = bind("server.https", address, 2).unwrap_err();
+            assert_eq!(
+                fault.to_string(),
+                format!(
+                    "server.https: port in use: {address}; stop the other program or change server.https"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_named() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 8443));
+        let fault = bind("server.http", address, 1).unwrap_err();
+        assert!(
+            matches!(fault, BindFault::NoSuchAddress { .. }),
+            "{fault:?}"
+        );
+        assert!(fault.to_string().contains("192.0.2.1:8443"));
+    }
+}

@@ -1,0 +1,162 @@
+//! Floor 4: sockets, TLS, connections, drain.
+//!
+//! One core is one thread with a `current_thread` runtime and a `LocalSet`; [`run_core`] is all that happens on it.
+//! Cores share the [`Drain`] and the certificates, nothing else. What a request means is the handler's business:
+//! this floor reads heads, keeps time, and writes what it is given.
+//!
+//! ```text
+//! accept → (TLS handshake) → connection → the handler
+//! ```
+
+pub mod accept;
+pub mod certificate;
+pub mod tls;
+
+mod activity;
+mod connection;
+mod drive;
+mod stream;
+mod wire;
+
+pub mod drain;
+pub mod redirect;
+
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::base::meter::Meter;
+use crate::gateway::Arrival;
+use crate::server::connection::Core;
+use crate::server::drain::Drain;
+
+/// What the listeners and their connections are held to.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Limits of every connection.
+    pub limits: Limits,
+    /// How long a drain waits for what is under way before it is cut off.
+    pub drain_timeout: Duration,
+    /// The port that the plain listener sends visitors to; 443 is not written out.
+    pub redirect_port: u16,
+    /// The hosts that it sends them to: lower case, `*.` in front of a suffix.
+    pub redirect_hosts: Vec<String>,
+}
+
+/// Limits of connections. Every wait has one and so has everything that grows.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections of all cores together, tunnels included; one more is closed at once.
+    pub connections: usize,
+    /// All header fields of a request, in bytes; 431 past it.
+    pub header_bytes: usize,
+    /// Header fields of an HTTP/1.1 request; 431 past it. (HTTP/2 fields are counted by the gateway.)
+    pub header_count: usize,
+    /// From the first byte of a request head to its last; also the wait for a connection's first request.
+    pub header_timeout: Duration,
+    /// How long a connection without a request under way is kept.
+    pub keepalive_timeout: Duration,
+    /// From the accepted connection to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How long a peer may take nothing of what is to be written.
+    pub write_timeout: Duration,
+    /// Streams under way at once on one HTTP/2 connection.
+    pub h2_streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 100_000,
+            header_bytes: 32 * 1024,
+            header_count: 100,
+            header_timeout: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(75),
+            handshake_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
+            h2_streams: 100,
+        }
+    }
+}
+
+/// The bound sockets of one core. Made by [`accept::bind`], which gives each core its own for the same address.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Sockets that speak TLS.
+    pub https: Vec<TcpListener>,
+    /// Plain sockets, which only redirect.
+    pub http: Vec<TcpListener>,
+}
+
+/// Serves the listeners of one core until the drain is over: every connection of every core has ended, or
+/// `drain_timeout` has passed, or [`Drain::cut`] was called. Must run inside a `tokio::task::LocalSet`.
+///
+/// A handler that panics loses its request, at worst its connection, and nothing else.
+///
+/// # Errors
+/// A listener that the runtime does not take; nothing has been served then.
+pub async fn run_core<H, F, B>(
+    listeners: Listeners,
+    settings: Arc<ServerSettings>,
+    tls: Arc<rustls::ServerConfig>,
+    handler: H,
+    drain: Drain,
+    meter: Arc<Meter>,
+) -> io::Result<()>
+where
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let https = accept::adopt(listeners.https)?;
+    let http = accept::adopt(listeners.http)?;
+
+    let core = Rc::new(Core {
+        settings: Arc::clone(&settings),
+        tls: tls.into(),
+        handler,
+        drain: drain.clone(),
+        meter,
+    });
+    for listener in https {
+        let core = Rc::clone(&core);
+        tokio::task::spawn_local(accept::accept_tls(listener, core));
+    }
+    let port = settings.redirect_port;
+    let hosts = Arc::clone(&settings);
+    let redirecting = Rc::new(Core {
+        settings: Arc::clone(&settings),
+        tls: core.tls.clone(),
+        handler: move |_: Rc<Arrival>, request: Request<Incoming>| {
+            std::future::ready(redirect::redirect(&request, port, &hosts.redirect_hosts))
+        },
+        drain: drain.clone(),
+        meter: Arc::clone(&core.meter),
+    });
+    for listener in http {
+        let core = Rc::clone(&redirecting);
+        tokio::task::spawn_local(accept::accept_plain(listener, core));
+    }
+
+    drain.begun().await;
+    tokio::select! {
+        () = drain.emptied() => {}
+        () = drain.was_cut() => {}
+        () = tokio::time::sleep(settings.drain_timeout) => {
+            tracing::warn!(open = drain.open(), "drain timeout passed, connections are cut");
+            drain.cut();
+        }
+    }
+    // Lets the connections of this core notice that they were cut, and close.
+    tokio::task::yield_now().await;
+    Ok(())
+}
