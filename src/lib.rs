@@ -25,3 +25,5 @@ pub mod upstream;
 pub mod gateway;
 
 pub mod server;
+
+pub mod config;

@@ -1,0 +1,134 @@
+//! From the mirror to finished settings: what the keys mean, one by one and together. All faults at once.
+
+mod listen;
+
+mod login;
+
+mod session;
+
+mod site;
+
+mod value;
+
+use std::fs::File as OpenFile;
+use std::path::{Path, PathBuf};
+
+use super::fault::{Fault, Origins};
+use super::file::File;
+use super::settings::{AccessLog, Log, Settings};
+
+/// Judges `mirror`; relative paths count from `base`. Tells the settings, warnings, and faults: with faults the
+/// settings are good for nothing.
+pub(super) fn check(
+    mirror: File,
+    base: &Path,
+    origins: Origins,
+) -> (Settings, Vec<Fault>, Vec<Fault>) {
+    let mut check = Check {
+        origins,
+        base,
+        faults: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let server = listen::server(&mut check, mirror.server);
+    let tls = listen::tls(&mut check, mirror.tls);
+    let sessions = session::sessions(&mut check, &mirror.session);
+    let store = session::store(&mut check, &mirror.session.store);
+    let cookie = session::cookie(&mut check, mirror.session.cookie);
+    let sites = site::sites(&mut check, mirror.site, &cookie);
+    let log = Log {
+        format: mirror.log.format,
+        access: match mirror.log.access.as_str() {
+            "stdout" => AccessLog::Stdout,
+            "stderr" => AccessLog::Stderr,
+            "off" => AccessLog::Off,
+            file => AccessLog::File(check.file("log.access", file)),
+        },
+        level: mirror.log.level,
+    };
+    check.warnings.sort();
+    let settings = Settings {
+        server,
+        tls,
+        session: sessions,
+        cookie,
+        store,
+        sites,
+        log,
+        origins: check.origins,
+    };
+    (settings, check.warnings, check.faults)
+}
+
+/// The files that must be there before the gateway can run, and are not, or cannot be read.
+pub fn check_files(settings: &Settings) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let certificates = settings.tls.certificates.iter().enumerate();
+    for (at, certificate) in certificates {
+        for (key, file, what) in [
+            ("cert_file", &certificate.cert_file, "certificate"),
+            ("key_file", &certificate.key_file, "key"),
+        ] {
+            // Opened for a moment and not only looked at: what counts is whether it can be read.
+            let why = match OpenFile::open(file).and_then(|open| open.metadata()) {
+                Ok(about) if about.is_file() => continue,
+                Ok(_) => format!("{} is no file", file.display()),
+                Err(error) => format!("{} cannot be read: {error}", file.display()),
+            };
+            let path = format!("tls.certificate[{at}].{key}");
+            let way_out =
+                format!("put the {what} there, or make a pair with `cloakroom cert self-signed`");
+            faults.push(settings.origins.fault(&path, why, way_out));
+        }
+    }
+    faults
+}
+
+/// What the checks have found so far.
+struct Check<'a> {
+    origins: Origins,
+    base: &'a Path,
+    faults: Vec<Fault>,
+    warnings: Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Reports a fault of the key at `path`, unless it has one already.
+    fn fault(&mut self, path: &str, why: impl Into<String>, way_out: impl Into<String>) {
+        if !self.origins.is_spoiled(path) {
+            self.faults.push(self.origins.fault(path, why, way_out));
+        }
+    }
+
+    fn warn(&mut self, path: &str, why: impl Into<String>, way_out: impl Into<String>) {
+        if !self.origins.is_spoiled(path) {
+            self.warnings.push(self.origins.fault(path, why, way_out));
+        }
+    }
+
+    /// Reports what `result` has against the key at `path`.
+    fn accept<T>(&mut self, path: &str, result: Result<T, value::Objection>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(value::Objection { why, way_out }) => {
+                self.fault(path, why, way_out);
+                None
+            }
+        }
+    }
+
+    /// A file, relative to the configuration.
+    fn file(&mut self, path: &str, text: &str) -> PathBuf {
+        if text.is_empty() || text.contains('\0') {
+            self.fault(path, "names no file", "write the path of a file");
+        }
+        self.base.join(text)
+    }
+
+    fn at_least<N: PartialOrd>(&mut self, path: &str, value: N, least: N, written: &str) -> N {
+        if value < least {
+            self.fault(path, "too little", format!("write at least {written}"));
+        }
+        value
+    }
+}

@@ -1,0 +1,136 @@
+//! `[session]` and what is below it: how long, where, in which cookie.
+
+use std::time::Duration;
+
+use super::super::file;
+use super::super::settings::{Engine, OnOutage, Sessions, Store};
+use super::Check;
+use super::listen::positive;
+use crate::base::kept::SameSite;
+use crate::cookie::attributes::{TicketCookie, TicketCookieSettings};
+use crate::session::Terms;
+
+/// Longer than any request runs; during it, a stolen old ticket still opens something.
+const ROTATION_GRACE_MAX: Duration = Duration::from_secs(300);
+
+/// Browsers keep no cookie longer (RFC 6265bis 5.5).
+const COOKIE_LIFE_MAX: Duration = Duration::from_secs(400 * 86_400);
+
+/// What browsers keep of one site's cookies, about.
+const JAR_COOKIES_MAX: usize = 180;
+
+pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Sessions {
+    let terms = Terms {
+        idle: positive(check, "session.idle_timeout", mirror.idle_timeout),
+        absolute: positive(check, "session.absolute_timeout", mirror.absolute_timeout),
+        rotation_grace: mirror.rotation_grace.0,
+        max_bytes: check.at_least(
+            "session.max_bytes",
+            mirror.max_bytes.in_memory(),
+            4 << 10,
+            "\"4KiB\": one cookie may be as large",
+        ),
+        jar_cookies_max: JAR_COOKIES_MAX,
+    };
+    if terms.idle > terms.absolute {
+        // Said of the key that the operator wrote.
+        let (path, other) = if check.origins.is_written("session.idle_timeout") {
+            ("session.idle_timeout", "session.absolute_timeout")
+        } else {
+            ("session.absolute_timeout", "session.idle_timeout")
+        };
+        let why = "a session would end before it can be idle for so long";
+        let way_out = "lower session.idle_timeout or raise session.absolute_timeout";
+        if !check.origins.is_spoiled(other) {
+            check.fault(path, why, way_out);
+        }
+    }
+    if terms.rotation_grace > ROTATION_GRACE_MAX {
+        let why = "for so long an old ticket still opens something";
+        check.fault(
+            "session.rotation_grace",
+            why,
+            "write at most \"5m\"; \"10s\" is plenty",
+        );
+    }
+    if terms.absolute > COOKIE_LIFE_MAX && !mirror.expire_at_browser_close {
+        let why = "browsers keep a cookie for 400 days at most";
+        check.warn("session.absolute_timeout", why, "");
+    }
+    Sessions {
+        terms,
+        expire_at_browser_close: mirror.expire_at_browser_close,
+        keys_file: check.file("session.keys.file", &mirror.keys.file),
+    }
+}
+
+pub(super) fn store(check: &mut Check<'_>, mirror: &file::Store) -> Store {
+    let engine = match mirror.engine {
+        file::Engine::Sqlite => Engine::Sqlite {
+            path: check.file("session.store.path", &mirror.path),
+        },
+        file::Engine::Memory => {
+            let why = "every session ends when cloakroom stops";
+            check.warn(
+                "session.store.engine",
+                why,
+                "choose \"sqlite\" to keep them",
+            );
+            if check.origins.is_written("session.store.path") {
+                check.warn("session.store.path", "not used by the memory engine", "");
+            }
+            Engine::Memory
+        }
+    };
+    if mirror.on_outage == OnOutage::Anonymous {
+        let why = "while the store does not answer, apps see their users as strangers";
+        check.warn(
+            "session.store.on_outage",
+            why,
+            "choose \"refuse\" unless they cope with that",
+        );
+    }
+    Store {
+        engine,
+        timeout: positive(check, "session.store.timeout", mirror.timeout),
+        on_outage: mirror.on_outage,
+    }
+}
+
+pub(super) fn cookie(check: &mut Check<'_>, mirror: file::Cookie) -> TicketCookieSettings {
+    let key = |name: &str| format!("session.cookie.{name}");
+    let cookie = TicketCookieSettings {
+        name: mirror.name,
+        domain: Some(mirror.domain.trim_start_matches('.').to_ascii_lowercase())
+            .filter(|domain| !domain.is_empty()),
+        path: mirror.path,
+        secure: mirror.secure,
+        http_only: mirror.http_only,
+        same_site: mirror.same_site,
+        partitioned: mirror.partitioned,
+    };
+    for fault in TicketCookie::new(cookie.clone())
+        .err()
+        .into_iter()
+        .flatten()
+    {
+        check.fault(&key(fault.key()), fault.to_string(), "");
+    }
+    if !cookie.secure && cookie.same_site != SameSite::None {
+        let why = "browsers send the ticket without TLS as well, where anybody can read it";
+        check.warn(&key("secure"), why, "leave secure = true");
+    }
+    if !cookie.http_only {
+        let why = "scripts of the app can read the ticket";
+        check.warn(&key("http_only"), why, "leave http_only = true");
+    }
+    if cookie.partitioned && cookie.same_site != SameSite::None {
+        let why = "only a cookie with SameSite None is sent from within another site's page";
+        check.warn(
+            &key("partitioned"),
+            why,
+            "set same_site = \"None\" or take it out",
+        );
+    }
+    cookie
+}

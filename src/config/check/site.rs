@@ -1,0 +1,299 @@
+//! `[[site]]`: who is served, from where, by which rules.
+
+use std::collections::BTreeMap;
+
+use super::super::file;
+use super::super::settings::{
+    Attendance, CookieMode, CookieRule, Cookies, Rule, Site, Upstream, UpstreamHost,
+};
+use super::listen::positive;
+use super::login;
+use super::{Check, value};
+use crate::cookie::attributes::TicketCookieSettings;
+use crate::headers::identity::Stamp;
+use crate::upstream::Address;
+
+pub(super) fn sites(
+    check: &mut Check<'_>,
+    mirrors: Vec<file::Site>,
+    cookie: &TicketCookieSettings,
+) -> Vec<Site> {
+    if mirrors.is_empty() {
+        let way_out = "write [[site]] with name, hosts and upstream";
+        check.fault("site", "no site", way_out);
+    }
+    let mut claims = Claims::default();
+    let sites: Vec<Site> = mirrors
+        .into_iter()
+        .enumerate()
+        .map(|(at, mirror)| site(check, at, mirror, cookie, &mut claims))
+        .collect();
+    names_differ(check, &sites);
+    login::users_stay(check, &sites, cookie);
+    sites
+}
+
+/// Who has claimed which host and path: the place of the site in the list, and its name.
+#[derive(Default)]
+struct Claims(BTreeMap<(String, String), (usize, String)>);
+
+fn site(
+    check: &mut Check<'_>,
+    at: usize,
+    mirror: file::Site,
+    cookie: &TicketCookieSettings,
+    claims: &mut Claims,
+) -> Site {
+    let key = |name: &str| format!("site[{at}].{name}");
+    let name = mirror.name.unwrap_or_default();
+    check.accept(&key("name"), value::site_name(&name));
+
+    let sound_path = check.accept(&key("path"), value::site_path(&mirror.path));
+    let path_is_sound = sound_path.is_some() && !check.origins.is_spoiled(&key("path"));
+    let path = sound_path.unwrap_or_else(|| "/".to_owned());
+    if cookie.path != "/" && !value::path_covers(&cookie.path, &path) {
+        let why = format!(
+            "browsers send the ticket below {} only (session.cookie.path)",
+            cookie.path
+        );
+        check.warn(&key("path"), why, "set session.cookie.path = \"/\"");
+    }
+
+    let hosts = hosts(check, at, &mirror.hosts, cookie);
+    if path_is_sound {
+        for (nth, host) in &hosts {
+            claims.claim(check, (at, *nth), &name, host, &path);
+        }
+    }
+
+    let host = match mirror.host.as_str() {
+        "keep" => UpstreamHost::Keep,
+        "upstream" => UpstreamHost::Upstream,
+        literal => {
+            check.accept(&key("host"), value::literal_host(literal));
+            UpstreamHost::Literal(literal.to_owned())
+        }
+    };
+    if mirror.trust_directives && mirror.session == Attendance::Off {
+        let why = "without sessions (session = \"off\") there is nothing to direct";
+        check.warn(&key("trust_directives"), why, "take one of them out");
+    }
+    let watch = login::watch(check, at, mirror.login, &path);
+    if watch.is_some() && mirror.session == Attendance::Off {
+        let why = "without sessions (session = \"off\") nobody can be logged in";
+        check.warn(&key("login.method"), why, "take one of them out");
+    }
+    Site {
+        name,
+        hosts: hosts.into_iter().map(|(_, host)| host).collect(),
+        path,
+        upstream: upstream(check, at, &mirror.upstream, &mirror.upstream_options),
+        host,
+        session: mirror.session,
+        ambiguous_paths_pass: mirror.ambiguous_paths == file::AmbiguousPaths::Pass,
+        location_rewrite: mirror.location == file::Location::Rewrite,
+        trust_directives: mirror.trust_directives,
+        cookies: cookies(check, at, mirror.cookies, cookie),
+        headers: headers(check, at, mirror.headers),
+        rules: rules(check, at, mirror.rule),
+        watch,
+    }
+}
+
+/// The hosts that are sound, each with its place in the list.
+fn hosts(
+    check: &mut Check<'_>,
+    at: usize,
+    texts: &[String],
+    cookie: &TicketCookieSettings,
+) -> Vec<(usize, String)> {
+    let key = format!("site[{at}].hosts");
+    if texts.is_empty() {
+        let way_out = "write for example hosts = [\"shop.example.com\"]";
+        check.fault(&key, "no host", way_out);
+    }
+    let mut hosts = Vec::new();
+    for (nth, text) in texts.iter().enumerate() {
+        let key = format!("{key}[{nth}]");
+        let Some(host) = check.accept(&key, value::host_pattern(text)) else {
+            continue;
+        };
+        if let Some(domain) = &cookie.domain
+            && !value::is_within(host.trim_start_matches("*."), domain)
+        {
+            let why = format!("browsers take no cookie for {domain} (session.cookie.domain) here");
+            let way_out = "leave session.cookie.domain empty, or take the host out";
+            check.fault(&key, why, way_out);
+        }
+        hosts.push((nth, host));
+    }
+    hosts
+}
+
+fn upstream(
+    check: &mut Check<'_>,
+    at: usize,
+    texts: &[String],
+    options: &file::UpstreamOptions,
+) -> Upstream {
+    let key = format!("site[{at}].upstream");
+    let mut address = Address::Unix(Default::default());
+    match texts {
+        [] => {
+            let way_out = "write for example upstream = [\"http://127.0.0.1:3000\"]";
+            check.fault(&key, "no app behind the site", way_out);
+        }
+        [text] => {
+            if let Some(found) = check.accept(&format!("{key}[0]"), value::upstream_address(text)) {
+                address = found;
+            }
+        }
+        [_, ..] => {
+            let why = "several upstreams are not available in this version";
+            check.fault(&key, why, "name one");
+        }
+    }
+    if let Address::Unix(path) = address {
+        address = Address::Unix(check.base.join(path));
+    }
+    let key = |name: &str| format!("site[{at}].upstream_options.{name}");
+    let connections = check.at_least(&key("connections"), options.connections, 1, "1");
+    Upstream {
+        address,
+        connect_timeout: positive(check, &key("connect_timeout"), options.connect_timeout),
+        response_timeout: positive(check, &key("response_timeout"), options.response_timeout),
+        idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),
+        connections: usize::try_from(connections).unwrap_or(usize::MAX),
+    }
+}
+
+fn cookies(
+    check: &mut Check<'_>,
+    at: usize,
+    mirror: file::Cookies,
+    ours: &TicketCookieSettings,
+) -> Cookies {
+    let mut seen: Vec<String> = Vec::new();
+    let mut rules = Vec::new();
+    for (nth, mirror) in mirror.rules.into_iter().enumerate() {
+        let key = |name: &str| format!("site[{at}].cookies.rules[{nth}].{name}");
+        let Some(name) = mirror.name else {
+            let way_out = "write for example name = \"csrftoken\"";
+            check.fault(&key("name"), "missing", way_out);
+            continue;
+        };
+        check.accept(&key("name"), value::cookie_pattern(&name));
+        if name.eq_ignore_ascii_case(&ours.name) {
+            let why = "this is the ticket (session.cookie.name), which no rule touches";
+            check.fault(&key("name"), why, "take the rule out");
+        }
+        if seen.contains(&name) || seen.iter().any(|earlier| earlier == "*") {
+            let why = "an earlier rule takes all that this one would";
+            check.warn(
+                &key("name"),
+                why,
+                "the first match wins: take it out or move it up",
+            );
+        }
+        let Some(mode) = mirror.mode else {
+            let way_out = "write mode = \"keep\", \"pass\" or \"strip\"";
+            check.fault(&key("mode"), "missing", way_out);
+            continue;
+        };
+        for (option, is_set) in [
+            ("http_only", mirror.http_only.is_some()),
+            ("same_site", mirror.same_site.is_some()),
+        ] {
+            if is_set && mode != CookieMode::Pass {
+                let why = "says how a passed cookie is hardened, and this one is not passed";
+                check.warn(&key(option), why, "take it out");
+            }
+        }
+        seen.push(name.clone());
+        rules.push(CookieRule {
+            name,
+            mode,
+            http_only: mirror.http_only,
+            same_site: mirror.same_site,
+        });
+    }
+    Cookies {
+        default: mirror.default,
+        enforce: mirror.enforce,
+        rules,
+    }
+}
+
+fn headers(
+    check: &mut Check<'_>,
+    at: usize,
+    mirror: BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    let lines = mirror
+        .iter()
+        .map(|(name, template)| (name.as_str(), template.as_str()));
+    for fault in Stamp::parse(lines).err().into_iter().flatten() {
+        let path = format!("site[{at}].headers.{}", fault.header());
+        check.fault(&path, fault.to_string(), "");
+    }
+    mirror.into_iter().collect()
+}
+
+fn rules(check: &mut Check<'_>, at: usize, mirrors: Vec<file::Rule>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for (nth, mirror) in mirrors.into_iter().enumerate() {
+        let path = format!("site[{at}].rule[{nth}].path");
+        let Some(text) = mirror.path else {
+            check.fault(&path, "missing", "write for example path = \"/admin/*\"");
+            continue;
+        };
+        check.accept(&path, value::rule_path(&text));
+        if rules.iter().any(|earlier| earlier.path == text) {
+            let why = "an earlier rule has the same path";
+            check.warn(&path, why, "the first match wins: put both into one");
+        }
+        rules.push(Rule {
+            path: text,
+            session: mirror.session,
+            cross_site_allowed: mirror.cross_site == file::CrossSite::Allow,
+        });
+    }
+    rules
+}
+
+fn names_differ(check: &mut Check<'_>, sites: &[Site]) {
+    for (at, site) in sites.iter().enumerate() {
+        let taken = sites
+            .iter()
+            .take(at)
+            .any(|earlier| earlier.name == site.name);
+        if taken && !site.name.is_empty() {
+            let why = "another site has this name, and the jar goes by it";
+            check.fault(&format!("site[{at}].name"), why, "give each site its own");
+        }
+    }
+}
+
+impl Claims {
+    /// No two sites may claim the same host and path: one of them would never be served.
+    fn claim(
+        &mut self,
+        check: &mut Check<'_>,
+        (at, nth): (usize, usize),
+        name: &str,
+        host: &str,
+        path: &str,
+    ) {
+        let claim = (host.to_owned(), path.to_owned());
+        let Some((earlier, other)) = self.0.insert(claim, (at, name.to_owned())) else {
+            return;
+        };
+        let key = format!("site[{at}].hosts[{nth}]");
+        if earlier == at {
+            check.fault(&key, "is in the list already", "take one of them out");
+        } else {
+            let why = format!("site {other:?} has this host with the same path {path:?}");
+            check.fault(&key, why, "give one of them another host or path");
+        }
+    }
+}

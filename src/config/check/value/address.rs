@@ -1,0 +1,52 @@
+//! Where we listen, whom we believe, where apps are.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::{LATER, Objection, object};
+use crate::upstream::Address;
+
+/// `127.0.0.1:8443`, `[::1]:8443`.
+pub(in crate::config::check) fn listen_address(text: &str) -> Result<SocketAddr, Objection> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if text.starts_with("unix:") || text.starts_with("fd:") || text.starts_with("systemd") {
+        return object(
+            format!("listening on other than TCP is {LATER}"),
+            "write an address and a port, for example \"127.0.0.1:8443\"",
+        );
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let way_out = match (host, port.parse::<u16>()) {
+        ("" | "*", Ok(port)) => {
+            format!("write \"127.0.0.1:{port}\" for this machine or \"0.0.0.0:{port}\" for all")
+        }
+        ("localhost", Ok(port)) => format!("write \"127.0.0.1:{port}\""),
+        _ if text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) => {
+            format!("write \"[{text}]:8443\"")
+        }
+        _ if text.parse::<IpAddr>().is_ok() => format!("write \"{text}:8443\""),
+        _ => "write for example \"127.0.0.1:8443\" or \"[::1]:8443\"".to_owned(),
+    };
+    object("not an IP address with a port", way_out)
+}
+
+/// `10.0.0.0/8`, or one address.
+pub(in crate::config::check) fn network(text: &str) -> Result<IpNet, Objection> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    text.parse::<IpNet>().or_else(|_| {
+        object(
+            "not a network",
+            "write for example \"10.0.0.0/8\" or \"192.0.2.1\"",
+        )
+    })
+}
+
+/// `http://127.0.0.1:3000`, `unix:/run/app.sock`.
+pub(in crate::config::check) fn upstream_address(text: &str) -> Result<Address, Objection> {
+    Address::parse(text).or_else(|fault| object(fault.to_string(), ""))
+}

@@ -1,0 +1,263 @@
+//! The file, mirrored plainly. The default of a key stands here, beside the field it fills, and nowhere else.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::settings::{Attendance, CookieMode, Level, LogFormat, Method, OnOutage, TlsVersion};
+use super::units::{Bytes, Span};
+use crate::base::kept::SameSite;
+
+/// Reads the tree into the mirror. After the walk it fits.
+pub(super) fn mirror(tree: Spanned<DeTable<'_>>) -> Result<File, toml::de::Error> {
+    File::deserialize(toml::de::Deserializer::from(tree))
+}
+
+macro_rules! mirrored {
+    ($(#[doc = $doc:literal] struct $name:ident { $($field:ident: $type:ty = $default:expr,)* })*) => {$(
+        #[doc = $doc]
+        #[derive(Debug, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name { $(pub(super) $field: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    )*};
+}
+
+mirrored! {
+    /// The whole file.
+    struct File {
+        include: Vec<String> = Vec::new(),
+        server: Server = Server::default(),
+        tls: Tls = Tls::default(),
+        session: Session = Session::default(),
+        site: Vec<Site> = Vec::new(),
+        log: Log = Log::default(),
+    }
+
+    /// `[server]`.
+    struct Server {
+        https: Vec<String> = vec!["127.0.0.1:8443".to_owned()],
+        http: Vec<String> = Vec::new(),
+        trusted_proxies: Vec<String> = Vec::new(),
+        threads: u32 = 0,
+        drain_timeout: Span = Span::secs(30),
+        limits: Limits = Limits::default(),
+    }
+
+    /// `[server.limits]`.
+    struct Limits {
+        connections: u32 = 100_000,
+        header_bytes: Bytes = Bytes(32 << 10),
+        header_count: u32 = 100,
+        cookie_bytes: Bytes = Bytes(16 << 10),
+        body_bytes: Bytes = Bytes(0),
+        header_timeout: Span = Span::secs(10),
+        body_timeout: Span = Span::secs(30),
+        body_min_rate: Bytes = Bytes(512),
+        write_timeout: Span = Span::secs(30),
+        keepalive_timeout: Span = Span::secs(75),
+        handshake_timeout: Span = Span::secs(10),
+        h2_streams: u32 = 100,
+    }
+
+    /// `[tls]`.
+    struct Tls {
+        min_version: TlsVersion = TlsVersion::V12,
+        hsts: Span = Span::secs(365 * 86_400),
+        certificate: Vec<Certificate> = Vec::new(),
+    }
+
+    /// `[[tls.certificate]]`.
+    struct Certificate {
+        cert_file: Option<String> = None,
+        key_file: Option<String> = None,
+    }
+
+    /// `[session]`.
+    struct Session {
+        idle_timeout: Span = Span::secs(3_600),
+        absolute_timeout: Span = Span::secs(86_400),
+        expire_at_browser_close: bool = false,
+        rotation_grace: Span = Span::secs(10),
+        max_bytes: Bytes = Bytes(64 << 10),
+        keys: Keys = Keys::default(),
+        cookie: Cookie = Cookie::default(),
+        store: Store = Store::default(),
+    }
+
+    /// `[session.keys]`.
+    struct Keys {
+        file: String = "data/session.keys".to_owned(),
+    }
+
+    /// `[session.cookie]`.
+    struct Cookie {
+        name: String = "__Host-session".to_owned(),
+        domain: String = String::new(),
+        path: String = "/".to_owned(),
+        secure: bool = true,
+        http_only: bool = true,
+        same_site: SameSite = SameSite::Lax,
+        partitioned: bool = false,
+    }
+
+    /// `[session.store]`.
+    struct Store {
+        engine: Engine = Engine::Sqlite,
+        path: String = "data/sessions.db".to_owned(),
+        timeout: Span = Span::secs(2),
+        on_outage: OnOutage = OnOutage::Refuse,
+    }
+
+    /// `[[site]]`.
+    struct Site {
+        name: Option<String> = None,
+        hosts: Vec<String> = Vec::new(),
+        path: String = "/".to_owned(),
+        upstream: Vec<String> = Vec::new(),
+        host: String = "keep".to_owned(),
+        session: Attendance = Attendance::Attach,
+        ambiguous_paths: AmbiguousPaths = AmbiguousPaths::Refuse,
+        location: Location = Location::Rewrite,
+        trust_directives: bool = false,
+        upstream_options: UpstreamOptions = UpstreamOptions::default(),
+        cookies: Cookies = Cookies::default(),
+        headers: BTreeMap<String, String> = default_headers(),
+        rule: Vec<Rule> = Vec::new(),
+        login: Login = Login::default(),
+    }
+
+    /// `[site.upstream_options]`.
+    struct UpstreamOptions {
+        connect_timeout: Span = Span::secs(5),
+        response_timeout: Span = Span::secs(60),
+        idle_timeout: Span = Span::secs(60),
+        connections: u32 = 256,
+    }
+
+    /// `[site.cookies]`.
+    struct Cookies {
+        default: CookieMode = CookieMode::Keep,
+        enforce: bool = true,
+        rules: Vec<CookieRule> = Vec::new(),
+    }
+
+    /// One of `site.cookies.rules`.
+    struct CookieRule {
+        name: Option<String> = None,
+        mode: Option<CookieMode> = None,
+        http_only: Option<bool> = None,
+        same_site: Option<SameSite> = None,
+    }
+
+    /// `[[site.rule]]`.
+    struct Rule {
+        path: Option<String> = None,
+        session: Option<Attendance> = None,
+        cross_site: CrossSite = CrossSite::Refuse,
+    }
+
+    /// `[site.login]`.
+    struct Login {
+        method: LoginMethod = LoginMethod::None,
+        carry: bool = true,
+        login: Option<LoginRule> = None,
+        logout: Option<LogoutRule> = None,
+    }
+
+    /// `site.login.login`.
+    struct LoginRule {
+        method: Method = Method::Post,
+        path: Option<String> = None,
+        user_field: Option<String> = None,
+        success: Signs = Signs::default(),
+    }
+
+    /// `site.login.logout`.
+    struct LogoutRule {
+        method: Option<Method> = None,
+        path: Option<String> = None,
+        query: Option<String> = None,
+        success: Signs = Signs::default(),
+    }
+
+    /// `success` of a login or a logout.
+    struct Signs {
+        status: Option<Vec<u32>> = None,
+        sets_cookie: Option<String> = None,
+    }
+
+    /// `[log]`.
+    struct Log {
+        format: LogFormat = LogFormat::Json,
+        access: String = "stdout".to_owned(),
+        level: Level = Level::Info,
+    }
+}
+
+/// What the app gets when a site has no `[site.headers]`.
+fn default_headers() -> BTreeMap<String, String> {
+    [
+        ("X-Session-Id", "{session.id}"),
+        ("X-Session-User", "{user.id}"),
+    ]
+    .map(|(name, template)| (name.to_owned(), template.to_owned()))
+    .into()
+}
+
+/// `session.store.engine`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    /// See [`super::settings::Engine`].
+    Memory,
+    /// See [`super::settings::Engine`].
+    Sqlite,
+}
+
+/// `site.login.method`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LoginMethod {
+    /// The app's own login is watched.
+    Watch,
+    /// Nobody logs in.
+    None,
+}
+
+/// `site.ambiguous_paths`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AmbiguousPaths {
+    /// 400.
+    Refuse,
+    /// To the app as they came.
+    Pass,
+}
+
+/// `site.location`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Location {
+    /// The upstream's own address becomes the site's.
+    Rewrite,
+    /// As the app sent it.
+    Keep,
+}
+
+/// `site.rule.cross_site`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CrossSite {
+    /// 403.
+    Refuse,
+    /// To the app.
+    Allow,
+}

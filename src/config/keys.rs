@@ -1,0 +1,386 @@
+//! Every key there is: those that this version has, with what they want, and those that come later.
+//!
+//! A key that is in neither list is unknown. One that comes later is refused as well, never ignored: an operator who
+//! writes `sticky = true` must not believe that it holds.
+
+/// What a key wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A table, `[name]`.
+    Table,
+    /// Several tables, `[[name]]`, or a list of inline tables.
+    Tables,
+    /// A table of names that the operator chooses, each with a text.
+    Names,
+    /// A text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number, not negative.
+    Count,
+    /// A list of whole numbers.
+    Counts,
+    /// A duration such as `"30m"`.
+    Duration,
+    /// A size such as `"16KiB"`.
+    Size,
+    /// One of a few words.
+    Choice {
+        /// The words of this version.
+        now: &'static [&'static str],
+        /// Words that come later.
+        later: &'static [&'static str],
+    },
+}
+
+/// A key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its path, as in `session.cookie.name`.
+    pub path: &'static str,
+    /// What it wants; `None`: it comes in a later version.
+    pub kind: Option<Kind>,
+}
+
+impl Key {
+    /// The key without its path.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+
+    /// The path of the table that it stands in; empty for the top.
+    pub(super) fn table(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(table, _)| table)
+    }
+}
+
+const fn now(path: &'static str, kind: Kind) -> Key {
+    let kind = Some(kind);
+    Key { path, kind }
+}
+
+const fn later(path: &'static str) -> Key {
+    Key { path, kind: None }
+}
+
+const fn one_of(now: &'static [&'static str]) -> Kind {
+    Kind::Choice { now, later: &[] }
+}
+
+const fn one_of_or_later(now: &'static [&'static str], later: &'static [&'static str]) -> Kind {
+    Kind::Choice { now, later }
+}
+
+const SAME_SITE: Kind = one_of(&["Strict", "Lax", "None"]);
+const ATTENDANCE: Kind = one_of(&["attach", "lazy", "observe", "off"]);
+const FORM_METHOD: Kind = one_of(&["POST", "PUT", "PATCH"]);
+const METHOD: Kind = one_of(&["GET", "POST", "PUT", "PATCH", "DELETE"]);
+const COOKIE_MODE: Kind = one_of_or_later(&["keep", "pass", "strip"], &["mirror", "seal", "sign"]);
+
+use Kind::{Count, Counts, Duration, Flag, Names, Size, Table, Tables, Text, Texts};
+
+/// The table.
+pub const KEYS: &[Key] = &[
+    now("include", Texts),
+    //
+    now("server", Table),
+    now("server.https", Texts),
+    now("server.http", Texts),
+    later("server.admin"),
+    now("server.trusted_proxies", Texts),
+    later("server.proxy_protocol"),
+    now("server.threads", Count),
+    now("server.drain_timeout", Duration),
+    now("server.limits", Table),
+    now("server.limits.connections", Count),
+    now("server.limits.header_bytes", Size),
+    now("server.limits.header_count", Count),
+    now("server.limits.cookie_bytes", Size),
+    now("server.limits.body_bytes", Size),
+    now("server.limits.header_timeout", Duration),
+    now("server.limits.body_timeout", Duration),
+    now("server.limits.body_min_rate", Size),
+    now("server.limits.write_timeout", Duration),
+    now("server.limits.keepalive_timeout", Duration),
+    now("server.limits.handshake_timeout", Duration),
+    now("server.limits.h2_streams", Count),
+    //
+    now("tls", Table),
+    now("tls.min_version", one_of(&["1.2", "1.3"])),
+    now("tls.hsts", Duration),
+    later("tls.client_ca_file"),
+    now("tls.certificate", Tables),
+    now("tls.certificate.cert_file", Text),
+    now("tls.certificate.key_file", Text),
+    //
+    now("session", Table),
+    now("session.idle_timeout", Duration),
+    now("session.absolute_timeout", Duration),
+    now("session.expire_at_browser_close", Flag),
+    later("session.save_every_request"),
+    later("session.rotate_every"),
+    now("session.rotation_grace", Duration),
+    now("session.max_bytes", Size),
+    later("session.max_per_user"),
+    later("session.max_new_per_ip"),
+    later("session.clear_site_data"),
+    now("session.keys", Table),
+    now("session.keys.file", Text),
+    later("session.keys.activate_after"),
+    now("session.cookie", Table),
+    now("session.cookie.name", Text),
+    now("session.cookie.domain", Text),
+    now("session.cookie.path", Text),
+    now("session.cookie.secure", Flag),
+    now("session.cookie.http_only", Flag),
+    now("session.cookie.same_site", SAME_SITE),
+    now("session.cookie.partitioned", Flag),
+    now("session.store", Table),
+    now(
+        "session.store.engine",
+        one_of_or_later(&["sqlite", "memory"], &["redis", "postgres", "cookie"]),
+    ),
+    now("session.store.path", Text),
+    later("session.store.url"),
+    later("session.store.url_file"),
+    later("session.store.listen_url"),
+    later("session.store.listen_url_file"),
+    later("session.store.near_cache"),
+    now("session.store.timeout", Duration),
+    now("session.store.on_outage", one_of(&["refuse", "anonymous"])),
+    later("session.store.revocations"),
+    later("session.store.revocations_file"),
+    later("session.device"),
+    //
+    now("site", Tables),
+    now("site.name", Text),
+    now("site.hosts", Texts),
+    now("site.path", Text),
+    now("site.upstream", Texts),
+    now("site.host", Text),
+    now("site.session", ATTENDANCE),
+    now("site.ambiguous_paths", one_of(&["refuse", "pass"])),
+    now("site.location", one_of(&["rewrite", "keep"])),
+    now("site.trust_directives", Flag),
+    later("site.accept_users_from"),
+    later("site.header_preset"),
+    later("site.device"),
+    now("site.upstream_options", Table),
+    now("site.upstream_options.connect_timeout", Duration),
+    now("site.upstream_options.response_timeout", Duration),
+    now("site.upstream_options.idle_timeout", Duration),
+    now("site.upstream_options.connections", Count),
+    later("site.upstream_options.sticky"),
+    later("site.upstream_options.health"),
+    later("site.upstream_options.ca_file"),
+    now("site.cookies", Table),
+    now("site.cookies.default", COOKIE_MODE),
+    now("site.cookies.enforce", Flag),
+    now("site.cookies.rules", Tables),
+    now("site.cookies.rules.name", Text),
+    now("site.cookies.rules.mode", COOKIE_MODE),
+    now("site.cookies.rules.http_only", Flag),
+    now("site.cookies.rules.same_site", SAME_SITE),
+    later("site.cookies.rules.adopt_until"),
+    later("site.cookies.rules.max_age"),
+    now("site.headers", Names),
+    now("site.rule", Tables),
+    now("site.rule.path", Text),
+    now("site.rule.session", ATTENDANCE),
+    now(
+        "site.rule.cross_site",
+        one_of_or_later(&["refuse", "allow"], &["resend"]),
+    ),
+    later("site.rule.require"),
+    later("site.rule.device"),
+    now("site.login", Table),
+    now(
+        "site.login.method",
+        one_of_or_later(
+            &["watch", "none"],
+            &["form", "oidc", "forward", "header", "certificate"],
+        ),
+    ),
+    now("site.login.carry", Flag),
+    later("site.login.preset"),
+    now("site.login.login", Table),
+    now("site.login.login.method", FORM_METHOD),
+    now("site.login.login.path", Text),
+    now("site.login.login.user_field", Text),
+    now("site.login.login.success", Table),
+    now("site.login.login.success.status", Counts),
+    now("site.login.login.success.sets_cookie", Text),
+    now("site.login.logout", Table),
+    now("site.login.logout.method", METHOD),
+    now("site.login.logout.path", Text),
+    now("site.login.logout.query", Text),
+    now("site.login.logout.success", Table),
+    now("site.login.logout.success.status", Counts),
+    later("site.login.users_file"),
+    later("site.login.totp"),
+    later("site.login.templates_dir"),
+    later("site.login.issuer"),
+    later("site.login.client_id"),
+    later("site.login.client_secret"),
+    later("site.login.client_secret_file"),
+    later("site.login.scopes"),
+    later("site.login.groups_claim"),
+    later("site.login.ca_file"),
+    later("site.login.url"),
+    later("site.login.user_header"),
+    later("site.login.groups_header"),
+    later("site.login.cookies"),
+    later("site.login.user"),
+    //
+    later("admin"),
+    //
+    now("log", Table),
+    now("log.format", one_of(&["json", "text"])),
+    now("log.access", Text),
+    later("log.audit"),
+    now(
+        "log.level",
+        one_of(&["error", "warn", "info", "debug", "trace"]),
+    ),
+];
+
+/// The key at `path` (without indices), if there is one.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// What the operator may have meant by `name` in the table at `table`, as advice.
+pub(super) fn advice(table: &str, name: &str) -> String {
+    let here = KEYS.iter().filter(|key| key.table() == table);
+    if let Some(near) = nearest(name, here.map(Key::name)) {
+        return format!("did you mean {near}?");
+    }
+    let elsewhere: Vec<String> = KEYS
+        .iter()
+        .filter(|key| key.name() == name)
+        .map(|key| bracketed(key.table()))
+        .collect();
+    match elsewhere.as_slice() {
+        [] => {}
+        [one] => return format!("this key belongs in {one}"),
+        [start @ .., last] => {
+            return format!("this key belongs in {} or {last}", start.join(", "));
+        }
+    }
+    let near = nearest(name, KEYS.iter().map(Key::name));
+    if let Some(key) = near.and_then(|near| KEYS.iter().find(|key| key.name() == near)) {
+        return format!("did you mean {}?", key.path);
+    }
+    "take it out, or see config.example.toml for the keys there are".to_owned()
+}
+
+/// The table at `path` as it is written.
+fn bracketed(path: &str) -> String {
+    match find(path).and_then(|key| key.kind) {
+        _ if path.is_empty() => "the top of the file".to_owned(),
+        Some(Tables) => format!("[[{path}]]"),
+        _ => format!("[{path}]"),
+    }
+}
+
+/// The word that `name` is a slip of, if there is one.
+pub(super) fn nearest<'w>(name: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    // A slip in a short word leaves little to recognise it by.
+    let slips_max = match name.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
+    };
+    words
+        .map(|word| (distance(name, word), word))
+        .filter(|(slips, _)| *slips <= slips_max)
+        .min_by_key(|(slips, _)| *slips)
+        .map(|(_, word)| word)
+}
+
+/// How many letters must be put in, taken out or replaced to get from one word to the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    if from.len().abs_diff(to.len()) > 8 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut next = vec![i + 1];
+        let mut left = i + 1;
+        for (b, pair) in to.chars().zip(row.windows(2)) {
+            let [above_left, above] = *pair else { break };
+            left = (above_left + usize::from(a != b))
+                .min(above + 1)
+                .min(left + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_listed_twice_and_each_has_its_table() {
+        for (i, key) in KEYS.iter().enumerate() {
+            assert!(
+                !KEYS[..i].iter().any(|k| k.path == key.path),
+                "{}",
+                key.path
+            );
+            let table = key.table();
+            let holds = find(table).and_then(|key| key.kind);
+            assert!(
+                table.is_empty() || matches!(holds, Some(Table | Tables)),
+                "{}",
+                key.path
+            );
+        }
+    }
+
+    #[test]
+    fn a_slip_is_recognised_and_a_misplaced_key_sent_home() {
+        for (table, name, said) in [
+            ("session", "idle_timout", "did you mean idle_timeout?"),
+            ("", "sites", "did you mean site?"),
+            ("session", "engine", "this key belongs in [session.store]"),
+            (
+                "site",
+                "http_only",
+                "this key belongs in [session.cookie] or [[site.cookies.rules]]",
+            ),
+            ("", "cookie", "this key belongs in [session]"),
+            ("server", "servr", "did you mean server?"),
+            (
+                "tls",
+                "acme",
+                "take it out, or see config.example.toml for the keys there are",
+            ),
+            (
+                "",
+                "x",
+                "take it out, or see config.example.toml for the keys there are",
+            ),
+        ] {
+            assert_eq!(advice(table, name), said, "{table} {name}");
+        }
+    }
+
+    #[test]
+    fn the_distance_is_levenshteins() {
+        for (from, to, slips) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("", "abc", 3),
+            ("abc", "", 3),
+        ] {
+            assert_eq!(distance(from, to), slips, "{from} {to}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Finished settings: what the text says, checked, with paths resolved and no question left open.
+
+mod login;
+
+pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::fault::Origins;
+use crate::base::kept::SameSite;
+use crate::cookie::attributes::TicketCookieSettings;
+use crate::session::Terms;
+use crate::upstream::Address;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[server]`.
+    pub server: Server,
+    /// `[tls]`.
+    pub tls: Tls,
+    /// `[session]`.
+    pub session: Sessions,
+    /// `[session.cookie]`.
+    pub cookie: TicketCookieSettings,
+    /// `[session.store]`.
+    pub store: Store,
+    /// `[[site]]`, in the order in which they are written. Never empty.
+    pub sites: Vec<Site>,
+    /// `[log]`.
+    pub log: Log,
+    /// Where each key is written, for faults that show only when the configuration is put to work.
+    pub origins: Origins,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// TLS listeners; at least one.
+    pub https: Vec<SocketAddr>,
+    /// Plain listeners, which redirect.
+    pub http: Vec<SocketAddr>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many cores serve; `None`: all.
+    pub threads: Option<usize>,
+    /// How long a stop waits for requests under way.
+    pub drain_timeout: Duration,
+    /// `[server.limits]`.
+    pub limits: Limits,
+}
+
+/// `[server.limits]`. Every duration is above zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections open at once, over all cores.
+    pub connections: usize,
+    /// All request headers of one request. At least 8 KiB.
+    pub header_bytes: usize,
+    /// Header fields of one request.
+    pub header_count: usize,
+    /// All Cookie fields of one request.
+    pub cookie_bytes: usize,
+    /// The largest request body; `None`: no limit.
+    pub body_bytes: Option<u64>,
+    /// For a whole request head, and for a connection's first request.
+    pub header_timeout: Duration,
+    /// Between two reads of a body.
+    pub body_timeout: Duration,
+    /// Bytes a second, averaged, below which a body is cut off; `None`: off.
+    pub body_min_rate: Option<u64>,
+    /// How long a reader may take nothing.
+    pub write_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub keepalive_timeout: Duration,
+    /// For a TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Streams at once on one HTTP/2 connection.
+    pub h2_streams: u32,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls {
+    /// The lowest version that is spoken.
+    pub min_version: TlsVersion,
+    /// How long browsers shall insist on TLS; `None`: no Strict-Transport-Security.
+    pub hsts: Option<Duration>,
+    /// `[[tls.certificate]]`; the first is the default. Never empty.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[serde(rename = "1.2")]
+    V12,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+/// `[[tls.certificate]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, in PEM.
+    pub cert_file: PathBuf,
+    /// Its private key, in PEM.
+    pub key_file: PathBuf,
+}
+
+/// `[session]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sessions {
+    /// How long sessions and tickets live, and how large they get.
+    pub terms: Terms,
+    /// Whether the cookie has no Max-Age.
+    pub expire_at_browser_close: bool,
+    /// `session.keys.file`: the key ring.
+    pub keys_file: PathBuf,
+}
+
+/// `[session.store]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    /// What keeps the sessions.
+    pub engine: Engine,
+    /// Past it the store did not answer.
+    pub timeout: Duration,
+    /// What becomes of requests meanwhile.
+    pub on_outage: OnOutage,
+}
+
+/// What keeps the sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Memory; they end with the process.
+    Memory,
+    /// A SQLite file.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What becomes of requests while the store does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOutage {
+    /// 503 with Retry-After.
+    Refuse,
+    /// They go on without a session.
+    Anonymous,
+}
+
+/// `[[site]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// Its name; the jar is kept under it.
+    pub name: String,
+    /// Its hosts in lower case: names, addresses (IPv6 in brackets), or `*.suffix`. Never empty.
+    pub hosts: Vec<String>,
+    /// Its path prefix; starts with a slash and ends with one only if it is the root.
+    pub path: String,
+    /// The app.
+    pub upstream: Upstream,
+    /// The Host that the app is sent.
+    pub host: UpstreamHost,
+    /// How requests without a rule use sessions.
+    pub session: Attendance,
+    /// Whether a path that can be read in two ways is passed on.
+    pub ambiguous_paths_pass: bool,
+    /// Whether a Location that names the app is mapped to the site.
+    pub location_rewrite: bool,
+    /// Whether the app's directives are obeyed.
+    pub trust_directives: bool,
+    /// `[site.cookies]`.
+    pub cookies: Cookies,
+    /// `[site.headers]`: names and templates.
+    pub headers: Vec<(String, String)>,
+    /// `[[site.rule]]`; the first match wins.
+    pub rules: Vec<Rule>,
+    /// `[site.login]`, if the app's own login is watched.
+    pub watch: Option<Watch>,
+}
+
+/// The app behind a site, with `[site.upstream_options]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upstream {
+    /// Where it listens.
+    pub address: Address,
+    /// For a connection.
+    pub connect_timeout: Duration,
+    /// To the response head.
+    pub response_timeout: Duration,
+    /// How long a pooled connection may be idle.
+    pub idle_timeout: Duration,
+    /// Connections per core.
+    pub connections: usize,
+}
+
+/// The Host that an app is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamHost {
+    /// What the visitor sent.
+    Keep,
+    /// The upstream's own.
+    Upstream,
+    /// This one.
+    Literal(String),
+}
+
+/// How requests use sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Attendance {
+    /// Every visitor gets a ticket.
+    Attach,
+    /// Only who has something to remember.
+    Lazy,
+    /// A session that is there is used; no new one, no renewal.
+    Observe,
+    /// None.
+    Off,
+}
+
+/// `[site.cookies]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cookies {
+    /// For cookies without a rule.
+    pub default: CookieMode,
+    /// False: verdicts are reported only.
+    pub enforce: bool,
+    /// The first match wins.
+    pub rules: Vec<CookieRule>,
+}
+
+/// What becomes of a cookie that the app sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CookieMode {
+    /// It stays on our side.
+    Keep,
+    /// It goes to the browser, hardened.
+    Pass,
+    /// It is dropped.
+    Strip,
+}
+
+/// A rule for cookies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CookieRule {
+    /// A name; `*` stands for anything.
+    pub name: String,
+    /// What becomes of it.
+    pub mode: CookieMode,
+    /// Whether a passed one gets HttpOnly; `None`: yes.
+    pub http_only: Option<bool>,
+    /// The least SameSite of a passed one; `None`: Lax.
+    pub same_site: Option<SameSite>,
+}
+
+/// `[[site.rule]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// A path, or one with all below it (`/admin/*`).
+    pub path: String,
+    /// How its requests use sessions; `None`: as the site says.
+    pub session: Option<Attendance>,
+    /// Whether requests from other sites may change state here.
+    pub cross_site_allowed: bool,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Where the access log goes.
+    pub access: AccessLog,
+    /// What is logged besides.
+    pub level: Level,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+    /// A file.
+    File(PathBuf),
+}
+
+/// The least severe event that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// What failed.
+    Error,
+    /// And what is odd.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And how.
+    Debug,
+    /// And everything else.
+    Trace,
+}
