@@ -26,4 +26,6 @@ pub mod gateway;
 
 pub mod server;
 
+pub mod cli;
 pub mod config;
+pub mod run;

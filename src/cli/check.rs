@@ -1,0 +1,62 @@
+//! `cloakroom check`: judges the text of a configuration. Absent certificates are warnings here; `run` needs them.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::{BAD_CONFIG, ConfigArgs, FINE, complain, say};
+use crate::config::settings::Engine;
+use crate::config::{self, Settings};
+
+/// `cloakroom check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Prints what the configuration says, or everything that is wrong with it; tells the exit code.
+pub fn main(args: &CheckArgs) -> u8 {
+    let file = args.config.file();
+    let loaded = match config::load(&file, &config::variables()) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            complain(faults);
+            return BAD_CONFIG;
+        }
+    };
+    let mut warnings = loaded.warnings;
+    warnings.extend(config::check_files(&loaded.settings));
+    warnings.sort();
+    for warning in &warnings {
+        complain(format_args!("warning: {warning}"));
+    }
+    say(summary(&file, &loaded.settings, warnings.len()));
+    FINE
+}
+
+fn summary(file: &Path, settings: &Settings, warnings: usize) -> String {
+    let counted = |count: usize, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    };
+    let listeners: Vec<String> = settings
+        .server
+        .https
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let store = match &settings.store.engine {
+        Engine::Memory => "sessions in memory".to_owned(),
+        Engine::Sqlite { path } => format!("sessions in {}", path.display()),
+    };
+    let mut parts = vec![
+        counted(settings.sites.len(), "site"),
+        format!("https on {}", listeners.join(" and ")),
+        store,
+    ];
+    if warnings > 0 {
+        parts.push(counted(warnings, "warning"));
+    }
+    format!("{}: fine: {}", file.display(), parts.join(", "))
+}

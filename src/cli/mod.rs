@@ -1,0 +1,130 @@
+//! Floor 5: the command line. One command a file: arguments to calls below, output for people.
+
+pub mod run;
+
+pub mod demo;
+
+mod demo_app;
+
+pub mod check;
+
+pub mod cert;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// All went well.
+pub const FINE: u8 = 0;
+
+/// Something failed while running.
+pub const FAILED: u8 = 1;
+
+/// The command line makes no sense; clap exits with it.
+pub const USAGE: u8 = 2;
+
+/// The configuration is at fault (`EX_CONFIG` of sysexits.h).
+pub const BAD_CONFIG: u8 = 78;
+
+/// The variable that names the configuration where `--config` does not.
+const CONFIG_VARIABLE: &str = "CLOAKROOM_CONFIG";
+
+/// A session gateway: one hardened cookie in the browser, the apps' own cookies on our side of the wire.
+#[derive(Debug, Parser)]
+#[command(name = "cloakroom", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the sites of a configuration.
+    Run(RunArgs),
+    /// Serve a small legacy app on localhost, to try things out.
+    Demo(DemoArgs),
+    /// Judge a configuration: all its faults at once, each with its place and the way out.
+    Check(check::CheckArgs),
+    /// Make certificates.
+    #[command(subcommand)]
+    Cert(cert::CertCommand),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file [env: CLOAKROOM_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The file that the flag names, else the one that the environment names. Without either, tells how to name one
+    /// and ends the process as clap does.
+    pub fn file(&self) -> PathBuf {
+        let named = self.config.clone().or_else(|| {
+            let variable = std::env::var_os(CONFIG_VARIABLE)?;
+            (!variable.is_empty()).then(|| variable.into())
+        });
+        named.unwrap_or_else(|| {
+            let message =
+                format!("no configuration: name one with --config FILE or {CONFIG_VARIABLE}");
+            CommandLine::command()
+                .error(ErrorKind::MissingRequiredArgument, message)
+                .exit()
+        })
+    }
+}
+
+/// `cloakroom run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// `cloakroom demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The port of https://localhost:PORT
+    #[arg(long, value_name = "PORT", default_value_t = 8443)]
+    pub port: u16,
+    /// Where the demo keeps its sessions and keys
+    #[arg(long, value_name = "DIR", default_value = "demo-data")]
+    pub data: PathBuf,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let code = match CommandLine::parse().command {
+        Command::Run(args) => run::main(&args),
+        Command::Demo(args) => demo::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Cert(command) => cert::main(&command),
+    };
+    ExitCode::from(code)
+}
+
+/// Prints for people. A reader who has gone away, as `head` does, is no reason to fail.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// The same on standard error.
+fn complain(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,211 @@
+//! Floor 5: puts the parts together, starts a thread for each core, and sees them off again.
+
+mod build;
+mod fault;
+mod listen;
+
+mod login;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::LocalSet;
+
+pub use fault::StartFault;
+
+use self::build::Parts;
+use crate::base::clock::Clock;
+use crate::base::meter::{Count, Meter};
+use crate::config::Settings;
+use crate::gateway::Gateway;
+use crate::server::drain::Drain;
+use crate::server::{Listeners, ServerSettings, run_core};
+use crate::store::sweep;
+use crate::upstream::Pool;
+
+/// How often the store is tidied up. What is expired is refused whether or not it was.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the gateway until it is told to stop. `ready` is called once it listens.
+///
+/// # Errors
+/// When it cannot start; nothing is left half started then.
+pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Vec<StartFault>> {
+    let parts = Parts::build(settings, Clock::system())?;
+    let addresses = Addresses {
+        https: parts.https.clone(),
+        http: parts.http.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| vec![StartFault::Runtime(source)])?;
+    let served = runtime.block_on(async {
+        let signals = Signals::new().map_err(StartFault::Runtime)?;
+        let drain = Drain::new();
+        let cores = parts.start_cores(&drain).inspect_err(|_| drain.cut())?;
+        for address in &addresses.https {
+            tracing::info!(https = %address, "listening");
+        }
+        for address in &addresses.http {
+            tracing::info!(http = %address, "listening");
+        }
+        ready(&addresses);
+        let sweeping = sweep::run(
+            Arc::clone(&parts.store),
+            parts.clock.clone(),
+            Arc::clone(&parts.meter),
+            SWEEP_EVERY,
+            drain.begun(),
+        );
+        tokio::join!(sweeping, signals.obey(&drain, &parts.gateway));
+        for core in cores {
+            // The panic of a core was logged by the panic hook when it happened.
+            let _ = core.join();
+        }
+        Ok(())
+    });
+    parts.finish();
+    served.map_err(|fault: StartFault| vec![fault])
+}
+
+/// Where the gateway listens, with the ports that were really bound.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// TLS listeners.
+    pub https: Vec<SocketAddr>,
+    /// Plain listeners.
+    pub http: Vec<SocketAddr>,
+}
+
+/// Everything that one core needs.
+struct Core {
+    listeners: Listeners,
+    settings: Arc<ServerSettings>,
+    tls: Arc<rustls::ServerConfig>,
+    gateway: Arc<Gateway>,
+    meter: Arc<Meter>,
+    drain: Drain,
+}
+
+impl Core {
+    /// Starts the thread that serves.
+    fn start(self, number: usize) -> std::io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name(format!("core-{number}"))
+            .spawn(move || {
+                let served = LocalSet::new().block_on(&runtime, async move {
+                    let pool = Pool::new();
+                    let gateway = self.gateway;
+                    let handler = move |arrival, request| {
+                        let (gateway, pool) = (Arc::clone(&gateway), pool.clone());
+                        async move { gateway.handle(arrival, &pool, request).await }
+                    };
+                    run_core(
+                        self.listeners,
+                        self.settings,
+                        self.tls,
+                        handler,
+                        self.drain,
+                        self.meter,
+                    )
+                    .await
+                });
+                if let Err(error) = served {
+                    tracing::error!(%error, "a core could not serve");
+                }
+            })
+    }
+}
+
+/// The signals that a running gateway obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user1: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Obeys until the drain is over: the first SIGTERM or SIGINT drains, a second one stops at once.
+    async fn obey(mut self, drain: &Drain, gateway: &Gateway) {
+        let over = async {
+            drain.begun().await;
+            tokio::select! {
+                () = drain.emptied() => {}
+                () = drain.was_cut() => {}
+            }
+        };
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                _ = self.terminate.recv() => stop(drain),
+                _ = self.interrupt.recv() => stop(drain),
+                _ = self.user1.recv() => gateway.access_log().reopen(),
+                _ = self.hang_up.recv() => {
+                    tracing::warn!("reload is not available in this version; restart to apply a configuration");
+                }
+            }
+        }
+    }
+}
+
+fn stop(drain: &Drain) {
+    use crate::server::drain::Stage;
+    match drain.stage() {
+        Stage::Serving => {
+            tracing::info!(open = drain.open(), "draining");
+            drain.begin();
+        }
+        Stage::Draining | Stage::Cut => {
+            tracing::info!("stopping at once");
+            drain.cut();
+        }
+    }
+}
+
+impl Parts {
+    fn start_cores(&self, drain: &Drain) -> Result<Vec<JoinHandle<()>>, StartFault> {
+        let mut cores = Vec::new();
+        let listeners = self.take_listeners();
+        for (number, listeners) in listeners.into_iter().enumerate() {
+            let core = Core {
+                listeners,
+                settings: Arc::clone(&self.server),
+                tls: Arc::clone(&self.tls),
+                gateway: Arc::clone(&self.gateway),
+                meter: Arc::clone(&self.meter),
+                drain: drain.clone(),
+            };
+            cores.push(core.start(number).map_err(StartFault::Runtime)?);
+        }
+        Ok(cores)
+    }
+
+    /// The last words: what was counted, and the access log to its end.
+    fn finish(self) {
+        let counted = Count::ALL
+            .iter()
+            .filter(|what| self.meter.total(**what) > 0);
+        let counted: Vec<_> = counted
+            .map(|what| format!("{}={}", what.name(), self.meter.total(*what)))
+            .collect();
+        tracing::info!(counted = counted.join(" "), "stopped");
+    }
+}
