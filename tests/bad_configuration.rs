@@ -1,0 +1,190 @@
+//! A configuration that cannot work stops the gateway before anything is half started: exit 78, and on stderr every
+//! fault with its key, its value and the way out.
+
+mod support;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+
+use support::{Setup, cloakroom, configuration, eventually, write_certificate};
+
+const BAD_CONFIGURATION: i32 = 78;
+
+/// A folder with a configuration that works.
+fn folder() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_certificate(folder.path());
+    let app = SocketAddr::from(([127, 0, 0, 1], 9));
+    (folder, configuration(app, Setup::default()))
+}
+
+/// Runs `cloakroom COMMAND --config` on `text`; returns its exit code and what it said on stderr.
+async fn said(command: &str, folder: &Path, text: &str) -> (Option<i32>, String) {
+    fs::write(folder.join("cloakroom.toml"), text).expect("the configuration");
+    let mut child = cloakroom(folder, &[command, "--config", "cloakroom.toml"])
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(folder.join("stderr")).expect("a file"))
+        .spawn()
+        .expect("the binary starts");
+    let ended = eventually("the end of a process that cannot work", async || {
+        child.try_wait().expect("the process")
+    });
+    let ended = ended.await;
+    let stderr = fs::read_to_string(folder.join("stderr")).expect("its words");
+    (ended.code(), stderr)
+}
+
+/// `run` refuses `text` and names everything in `expected`.
+async fn refused(folder: &Path, text: &str, expected: &[&str]) {
+    let (code, stderr) = said("run", folder, text).await;
+    assert_eq!(code, Some(BAD_CONFIGURATION), "{stderr}");
+    for word in expected {
+        assert!(stderr.contains(word), "{word:?} is not in:\n{stderr}");
+    }
+    assert!(!stderr.contains("listening"), "half started:\n{stderr}");
+}
+
+#[tokio::test]
+async fn what_the_text_alone_shows_is_refused() {
+    let (folder, good) = folder();
+    let more_of_the_session = |lines: &str| {
+        let end = "[session.keys]";
+        good.replacen(end, &format!("[session.cookie]\n{lines}\n\n{end}"), 1)
+    };
+    let twin = "\n[[site]]\nname = \"twin\"\nhosts = [\"localhost\"]\nupstream = [\"http://127.0.0.1:9\"]\n";
+    let cases: [(String, &[&str]); 8] = [
+        (
+            more_of_the_session("domain = \"example.com\""),
+            &["session.cookie", "__Host-", "domain"],
+        ),
+        (
+            more_of_the_session("name = \"s\"\nsame_site = \"None\"\nsecure = false"),
+            &["session.cookie", "same_site", "secure"],
+        ),
+        (
+            format!("{good}{twin}"),
+            &["site.hosts", "localhost", "site \"app\" has this host"],
+        ),
+        (
+            good.replace("threads = 2", "thraeds = 2"),
+            &["thraeds", "threads"],
+        ),
+        (
+            good.replace("threads = 2", "threads = \"two\""),
+            &["threads"],
+        ),
+        (
+            format!("{good}\n[site.login]\nmethod = \"oidc\"\n"),
+            &["site.login.method", "not available in this version"],
+        ),
+        (
+            format!("{good}\n[site.login]\nmethod = \"watch\"\n"),
+            &["site.login.login", "missing"],
+        ),
+        (
+            good.replace("engine = \"sqlite\"", "engine = \"redis\""),
+            &["session.store.engine"],
+        ),
+    ];
+    for (text, expected) in &cases {
+        assert_ne!(text, &good, "the case changes something");
+        refused(folder.path(), text, expected).await;
+        let (code, stderr) = said("check", folder.path(), text).await;
+        assert_eq!(code, Some(BAD_CONFIGURATION), "{stderr}");
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+}
+
+#[tokio::test]
+async fn all_faults_are_told_at_once_with_their_place() {
+    let (folder, good) = folder();
+    let text = good
+        .replace("threads = 2", "thraeds = 2")
+        .replace("access = \"stdout\"", "access = 7")
+        .replace("http://127.0.0.1:9", "gopher://127.0.0.1:9");
+
+    refused(folder.path(), &text, &["thraeds", "access", "gopher"]).await;
+
+    let (_, stderr) = said("check", folder.path(), &text).await;
+    let line = 1 + text
+        .lines()
+        .position(|line| line.contains("thraeds"))
+        .expect("the line");
+    let place = format!("cloakroom.toml:{line}:");
+    assert!(stderr.contains(&place), "{place} is not in:\n{stderr}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_serve_is_refused() {
+    let (folder, good) = folder();
+    let certificate = folder.path().join("gate.pem");
+    let original = fs::read(&certificate).expect("the certificate");
+
+    fs::remove_file(&certificate).expect("it is gone");
+    refused(folder.path(), &good, &["cert_file", "gate.pem"]).await;
+    let (code, stderr) = said("check", folder.path(), &good).await;
+    assert_eq!(code, Some(0), "check judges the text alone: {stderr}");
+    assert!(stderr.contains("gate.pem"), "but it warns: {stderr}");
+
+    fs::write(&certificate, "no certificate").expect("rubbish");
+    refused(folder.path(), &good, &["cert_file", "gate.pem"]).await;
+
+    let other = rcgen::KeyPair::generate().expect("a key");
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    let mismatched = parameters.self_signed(&other).expect("a certificate");
+    fs::write(&certificate, mismatched.pem()).expect("another's certificate");
+    refused(
+        folder.path(),
+        &good,
+        &["cloakroom.toml:", "key_file", "gate-key.pem"],
+    )
+    .await;
+
+    parameters.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let expired = parameters.self_signed(&other).expect("a certificate");
+    fs::write(&certificate, expired.pem()).expect("an old certificate");
+    let key = folder.path().join("gate-key.pem");
+    fs::write(key, other.serialize_pem()).expect("its key");
+    refused(
+        folder.path(),
+        &good,
+        &["cloakroom.toml:", "cert_file", "expired"],
+    )
+    .await;
+    let left_behind = folder.path().join("data").exists();
+    assert!(!left_behind, "a start that is refused leaves nothing");
+
+    fs::write(&certificate, original).expect("the certificate");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_refused() {
+    let (folder, good) = folder();
+    // Not even root can make a folder there.
+    let text = good.replace("data/sessions.db", "/proc/cloakroom/sessions.db");
+    refused(
+        folder.path(),
+        &text,
+        &["session.store.path", "/proc/cloakroom"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_has_is_refused() {
+    let (folder, good) = folder();
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("its address").to_string();
+    let text = good.replace("127.0.0.1:0", &taken);
+    refused(
+        folder.path(),
+        &text,
+        &["cloakroom.toml:", "server.https", &taken],
+    )
+    .await;
+    let left_behind = folder.path().join("data").exists();
+    assert!(!left_behind, "a start that is refused leaves nothing");
+}

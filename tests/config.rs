@@ -1,0 +1,681 @@
+//! Promise: a configuration is taken whole or refused with every fault it has, each with its place and the way out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use cloakroom::config::keys::{KEYS, Kind};
+use cloakroom::config::settings::{AccessLog, UpstreamHost};
+use cloakroom::config::{self, Faults, Loaded, check_files};
+use cloakroom::upstream::Address;
+
+/// The least that works, on lines 1 to 7.
+const LEAST: &str = r#"[[tls.certificate]]
+cert_file = "c.pem"
+key_file = "k.pem"
+[[site]]
+name = "shop"
+hosts = ["localhost"]
+upstream = ["http://127.0.0.1:3000"]
+"#;
+
+const SUCCESS: &str = "success = { status = [302] }";
+const RULE: &str = "path = \"/in\", user_field = \"u\", success = { status = [302] }";
+const WATCHED: &str =
+    "login = { path = \"/in\", user_field = \"u\", success = { status = [302] } }";
+
+fn read(text: &str) -> Result<Loaded, Faults> {
+    read_with(text, &[])
+}
+
+fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Faults> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let variables: Vec<_> = variables.iter().map(own).collect();
+    config::read(Path::new("x.toml"), text.to_owned(), &variables)
+}
+
+/// The faults of `text`, one a line.
+fn faults(text: &str) -> String {
+    faults_with(text, &[])
+}
+
+fn faults_with(text: &str, variables: &[(&str, &str)]) -> String {
+    match read_with(text, variables) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.iter().map(|fault| format!("{fault}\n")).collect(),
+    }
+}
+
+fn example() -> (PathBuf, String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    (file, text)
+}
+
+#[test]
+fn the_least_configuration_gets_every_default() {
+    let loaded = read(LEAST).unwrap();
+    assert_eq!(loaded.warnings, []);
+    let settings = loaded.settings;
+    assert_eq!(settings.server.https, ["127.0.0.1:8443".parse().unwrap()]);
+    assert_eq!(settings.server.threads, None);
+    assert_eq!(settings.server.limits.body_bytes, None);
+    assert_eq!(settings.session.terms.idle, Duration::from_secs(3600));
+    assert_eq!(settings.cookie.name, "__Host-session");
+    assert_eq!(settings.log.access, AccessLog::Stdout);
+    let [site] = settings.sites.as_slice() else {
+        panic!("{:?}", settings.sites)
+    };
+    assert_eq!(site.path, "/");
+    assert_eq!(site.host, UpstreamHost::Keep);
+    let headers: Vec<&str> = site.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headers, ["X-Session-Id", "X-Session-User"]);
+    let (host, port) = ("127.0.0.1".to_owned(), 3000);
+    assert_eq!(site.upstream.address, Address::Tcp { host, port });
+}
+
+#[test]
+fn the_example_is_fine_and_shows_every_key() {
+    let (file, _) = example();
+    let loaded = config::load(&file, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(loaded.warnings, []);
+    let shown: Vec<String> = loaded.settings.origins.paths().map(plain).collect();
+    for key in KEYS.iter().filter(|key| key.kind.is_some()) {
+        assert!(
+            shown.iter().any(|path| path == key.path),
+            "{} is not shown",
+            key.path
+        );
+    }
+}
+
+/// `site[0].path` as `site.path`.
+fn plain(path: &str) -> String {
+    path.split('[')
+        .map(|part| part.split_once(']').map_or(part, |(_, rest)| rest))
+        .collect()
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let (file, _) = example();
+    let shown = config::load(&file, &[]).unwrap().settings;
+    let least = file.with_file_name("least.toml");
+    let least = config::read(&least, LEAST.to_owned(), &[])
+        .unwrap()
+        .settings;
+    assert_eq!(shown.server, least.server);
+    assert_eq!(shown.tls.min_version, least.tls.min_version);
+    assert_eq!(shown.tls.hsts, least.tls.hsts);
+    assert_eq!(shown.session, least.session);
+    assert_eq!(shown.cookie, least.cookie);
+    assert_eq!(shown.store, least.store);
+    assert_eq!(shown.log, least.log);
+    let mut site = shown.sites[0].clone();
+    site.cookies.rules.clear();
+    site.rules.clear();
+    site.watch = None;
+    assert_eq!(site, least.sites[0]);
+}
+
+#[test]
+fn each_fault_names_place_key_value_and_way_out() {
+    for (text, fault) in [
+        (
+            "[session.cookie]\nname = \"sid\"\nsecure = false\nsame_site = \"None\"",
+            "x.toml:11:13: session.cookie.same_site = \"None\": a browser refuses SameSite=None without Secure; write secure = true, or same_site = \"Lax\"",
+        ),
+        (
+            "[session.cookie]\ndomain = \"example.com\"",
+            "x.toml:9:10: session.cookie.domain = \"example.com\": a browser refuses a __Host- name with a domain (\"example.com\"); leave domain empty, or choose a __Secure- name\n\
+             x.toml:6:10: site.hosts = \"localhost\": browsers take no cookie for example.com (session.cookie.domain) here; leave session.cookie.domain empty, or take the host out",
+        ),
+        (
+            "[session.cookie]\nsecure = false",
+            "x.toml:9:10: session.cookie.secure = false: a browser refuses a __Host- name without Secure; write secure = true",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"x\", \"LOCALHOST\"]\nupstream = [\"unix:b.sock\"]",
+            "x.toml:10:15: site.hosts = \"LOCALHOST\": site \"shop\" has this host with the same path \"/\"; give one of them another host or path",
+        ),
+        (
+            "[[site]]\nname = \"shop\"\nhosts = [\"x\"]\nupstream = [\"unix:b.sock\"]",
+            "x.toml:9:8: site.name = \"shop\": another site has this name, and the jar goes by it; give each site its own",
+        ),
+        (
+            "[session]\nidle_timeout = \"48h\"",
+            "x.toml:9:16: session.idle_timeout = \"48h\": a session would end before it can be idle for so long; lower session.idle_timeout or raise session.absolute_timeout",
+        ),
+        (
+            "[session]\nrotation_grace = \"10m\"",
+            "x.toml:9:18: session.rotation_grace = \"10m\": for so long an old ticket still opens something; write at most \"5m\"; \"10s\" is plenty",
+        ),
+        (
+            "[session]\nidle_timeout = 30",
+            "x.toml:9:16: session.idle_timeout = 30: wants a duration with a unit, not a number; write \"30s\" or \"30m\"",
+        ),
+        (
+            "[session]\nidle_timeout = \"30\"",
+            "x.toml:9:16: session.idle_timeout = \"30\": a duration has a unit; write \"30s\" for seconds or \"30m\" for minutes",
+        ),
+        (
+            "[session]\nidle_timout = \"30m\"",
+            "x.toml:9:1: session.idle_timout: unknown key; did you mean idle_timeout?",
+        ),
+        (
+            "[session]\nengine = \"memory\"",
+            "x.toml:9:1: session.engine: unknown key; this key belongs in [session.store]",
+        ),
+        (
+            "[session]\nsave_every_request = false",
+            "x.toml:9:1: session.save_every_request: not available in this version; take it out until a version has it",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"",
+            "x.toml:8:1: site.login.login: missing: what a login looks like; write login = { path = \"/login\", user_field = \"username\", success = { status = [302] } }",
+        ),
+        (
+            "[site.login]\nmethod = \"oidc\"\npreset = \"django\"",
+            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\" or \"none\"\n\
+             x.toml:10:1: site.login.preset: not available in this version; take it out until a version has it",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"login\", user_field = \"\" }",
+            "x.toml:10:18: site.login.login.path = \"login\": a path starts with a slash; write \"/login\"\n\
+             x.toml:10:40: site.login.login.user_field = \"\": names no field; write the name of the form's field, for example user_field = \"username\"\n\
+             x.toml:10:9: site.login.login.success: says nothing: a failure would look the same; write for example success = { status = [302] }",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = [] } }",
+            "x.toml:10:64: site.login.login.success.status: no answer has one of no statuses; write for example status = [302], or take it out",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = [200, 99, 600] } }",
+            "x.toml:10:70: site.login.login.success.status = 99: no HTTP status; write one from 100 to 599\n\
+             x.toml:10:74: site.login.login.success.status = 600: no HTTP status; write one from 100 to 599",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = 302 } }",
+            "x.toml:10:64: site.login.login.success.status = 302: wants a list, not a number; write status = [302]",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = [\"302\"] } }",
+            "x.toml:10:65: site.login.login.success.status = \"302\": wants a whole number, not a text; write a number, without quotes",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { sets_cookie = \"a b\" } }\nlogout = { path = \"/in\", query = \"a=b&c=d\", success = {} }",
+            "x.toml:10:69: site.login.login.success.sets_cookie = \"a b\": holds a space, a quote, a comma, a semicolon, an equals sign, a backslash, a control or a non-ASCII letter, or begins with $; cookie names have none of these\n\
+             x.toml:11:34: site.login.logout.query = \"a=b&c=d\": not one pair of a query; write it as it stands in the address, for example \"action=logout\"\n\
+             x.toml:11:55: site.login.logout.success: says nothing: a failure would look the same; write for example success = { status = [302] }",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = [302] } }\nlogout = { path = \"/in\", success = { status = [302] } }",
+            "x.toml:11:10: site.login.logout: every login would be taken for a logout; give logout another path or method, or a query",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\npath = \"/b\"\nupstream = [\"unix:b.sock\"]\n[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = [302] } }",
+            "x.toml:15:18: site.login.login.path = \"/in\": lies outside of the site, which is at \"/b\"; write the whole path, as browsers ask for it",
+        ),
+        (
+            "[session.store]\nengine = \"redis\"",
+            "x.toml:9:10: session.store.engine = \"redis\": not available in this version; write \"sqlite\" or \"memory\"",
+        ),
+        (
+            "[session.store]\nengine = \"sqllite\"",
+            "x.toml:9:10: session.store.engine = \"sqllite\": no such choice; did you mean \"sqlite\"?",
+        ),
+        (
+            "[session.cookie]\nsame_site = \"lax\"",
+            "x.toml:9:13: session.cookie.same_site = \"lax\": no such choice; did you mean \"Lax\"?",
+        ),
+        (
+            "[server]\nhttps = []",
+            "x.toml:9:9: server.https: nothing listens for TLS; write for example https = [\"127.0.0.1:8443\"]",
+        ),
+        (
+            "[server]\nhttps = \"127.0.0.1:8443\"",
+            "x.toml:9:9: server.https = \"127.0.0.1:8443\": wants a list, not a text; write https = [\"127.0.0.1:8443\"]",
+        ),
+        (
+            "[server]\nhttp = [\"127.0.0.1:8443\"]",
+            "x.toml:9:9: server.http = \"127.0.0.1:8443\": is in server.https already; take one of them out",
+        ),
+        (
+            "[server]\nthreads = -1",
+            "x.toml:9:11: server.threads = -1: out of range; write a whole number from 0 to 4294967295",
+        ),
+        (
+            "[server.limits]\nheader_bytes = \"1KiB\"",
+            "x.toml:9:16: server.limits.header_bytes = \"1KiB\": too little; write at least \"8KiB\"\n\
+             x.toml:8:1: server.limits.cookie_bytes: more than all headers together (server.limits.header_bytes); lower it, or raise header_bytes",
+        ),
+        (
+            "[server.limits]\nbody_timeout = \"0\"",
+            "x.toml:9:16: server.limits.body_timeout = \"0\": a wait of no time at all, and there is no switching it off; write for example \"30s\"",
+        ),
+        (
+            "[site.headers]\n\"X-A\" = \"{user.ident}\"",
+            "x.toml:9:9: site.headers.X-A = \"{user.ident}\": X-A: {user.ident} is not known; known are {session.id} {session.created} {session.auth_time} {session.new} {session.data} {session.data.KEY} {user.id} {user.issuer} {user.name} {user.email} {user.groups} {user.claims.NAME} {client.ip}",
+        ),
+        (
+            "[site.headers]\nX_A = \"{user.id}\"\nx-a = \"{user.id}\"",
+            "x.toml:10:7: site.headers.x-a = \"{user.id}\": x-a and x_a are one name to many apps: keep one of them",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"__host-SESSION\", mode = \"pass\" }]",
+            "x.toml:9:19: site.cookies.rules.name = \"__host-SESSION\": this is the ticket (session.cookie.name), which no rule touches; take the rule out",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"seal\" }]",
+            "x.toml:9:31: site.cookies.rules.mode = \"seal\": not available in this version; write \"keep\", \"pass\" or \"strip\"",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nupstream = [\"http://a\", \"http://b\"]",
+            "x.toml:11:12: site.upstream: several upstreams are not available in this version; name one",
+        ),
+        (
+            "[[site]]\nname = \"b\"",
+            "x.toml:8:1: site.hosts: no host; write for example hosts = [\"shop.example.com\"]\n\
+             x.toml:8:1: site.upstream: no app behind the site; write for example upstream = [\"http://127.0.0.1:3000\"]",
+        ),
+        (
+            "[site.rule]\npath = \"/x\"",
+            "x.toml:8:1: site.rule: wants a list of tables, not a table; write [[site.rule]], in double brackets, above its keys",
+        ),
+    ] {
+        let mut wanted: Vec<&str> = fault.lines().map(str::trim_start).collect();
+        let found = faults(&format!("{LEAST}{text}\n"));
+        let mut found: Vec<&str> = found.lines().collect();
+        wanted.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, wanted, "\n{text}");
+    }
+}
+
+#[test]
+fn all_faults_come_at_once_in_the_order_of_their_places() {
+    let text = "[server]\nhttps = [\"8443\"]\nadmin = \"\"\nthreds = 4\n[session]\nidle_timeout = 5\n\
+                [session.cookie]\nsecure = false\n[[site]]\npath = \"x\"\n";
+    let Err(all) = read(text) else {
+        panic!("taken")
+    };
+    let keys: Vec<&str> = all.iter().map(|fault| fault.key.as_str()).collect();
+    let expected = [
+        "tls.certificate",
+        "server.https",
+        "server.admin",
+        "server.threds",
+        "session.idle_timeout",
+        "session.cookie.secure",
+        "site.hosts",
+        "site.name",
+        "site.upstream",
+        "site.path",
+    ];
+    assert_eq!(keys, expected, "{all}");
+    assert!(all.to_string().ends_with("\n10 faults"), "{all}");
+}
+
+#[test]
+fn an_empty_file_lacks_a_site_and_a_certificate() {
+    let found = faults("");
+    assert!(
+        found.contains("x.toml: site: no site; write [[site]]"),
+        "{found}"
+    );
+    assert!(
+        found.contains("x.toml: tls.certificate: no certificate;"),
+        "{found}"
+    );
+    assert_eq!(found.lines().count(), 2);
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place() {
+    let found = faults("[session]\nidle_timeout = 30m\n");
+    assert!(found.starts_with("x.toml:2:"), "{found}");
+    let found = faults("[session]\nmax_bytes = \"1KiB\"\nmax_bytes = \"2KiB\"\n");
+    assert!(found.starts_with("x.toml:3:1: duplicate key"), "{found}");
+}
+
+#[test]
+fn numbers_may_be_written_in_every_way_of_toml() {
+    for (text, connections) in [("100_000", 100_000), ("0x10", 16), ("+7", 7)] {
+        let text = format!("{LEAST}[server.limits]\nconnections = {text}\n");
+        let settings = read(&text)
+            .unwrap_or_else(|faults| panic!("{faults}"))
+            .settings;
+        assert_eq!(settings.server.limits.connections, connections, "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_comes_later_is_refused_whatever_it_says() {
+    for key in KEYS.iter().filter(|key| key.kind.is_none()) {
+        let (table, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        let in_list = |kind| matches!(kind, Some(Kind::Tables));
+        let text = match table {
+            "" => format!("{name} = false\n{LEAST}"),
+            "site" => format!("{LEAST}{name} = false\n"),
+            "site.login" => format!("{LEAST}[site.login]\n{name} = false\n"),
+            "site.cookies.rules" => {
+                format!(
+                    "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = \"keep\", {name} = false }}]\n"
+                )
+            }
+            _ if KEYS.iter().any(|k| k.path == table && in_list(k.kind)) => {
+                format!("{LEAST}[[{table}]]\npath = \"/x\"\n{name} = false\n")
+            }
+            _ => format!("{LEAST}[{table}]\n{name} = false\n"),
+        };
+        let found = faults(&text);
+        let told = format!(": {}: not available in this version;", key.path);
+        assert!(found.contains(&told), "{text}\n{found}");
+        assert_eq!(found.lines().count(), 1, "{text}\n{found}");
+    }
+}
+
+#[test]
+fn every_choice_that_is_offered_is_taken() {
+    for key in KEYS {
+        let Some(Kind::Choice { now, .. }) = key.kind else {
+            continue;
+        };
+        let (table, name) = key.path.rsplit_once('.').unwrap();
+        for word in now {
+            let text = match table {
+                "site" => format!("{LEAST}{name} = {word:?}\n"),
+                "site.rule" => format!("{LEAST}[[site.rule]]\npath = \"/x\"\n{name} = {word:?}\n"),
+                "site.cookies.rules" if name == "mode" => {
+                    format!(
+                        "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = {word:?} }}]\n"
+                    )
+                }
+                "site.cookies.rules" => format!(
+                    "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = \"pass\", {name} = {word:?} }}]\n"
+                ),
+                "site.login" => format!("{LEAST}[{table}]\n{name} = {word:?}\n{WATCHED}\n"),
+                "site.login.login" => {
+                    let login = format!("login = {{ {name} = {word:?}, {RULE} }}");
+                    format!("{LEAST}[site.login]\nmethod = \"watch\"\n{login}\n")
+                }
+                "site.login.logout" => {
+                    let logout =
+                        format!("logout = {{ {name} = {word:?}, path = \"/out\", {SUCCESS} }}");
+                    format!("{LEAST}[site.login]\nmethod = \"watch\"\n{WATCHED}\n{logout}\n")
+                }
+                _ => format!("{LEAST}[{table}]\n{name} = {word:?}\n"),
+            };
+            assert_eq!(faults(&text), "", "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_beats_the_file_and_is_named_when_it_is_wrong() {
+    let text = format!("{LEAST}[session]\nidle_timeout = \"2h\"\n");
+    let settings = |variables: &[(&str, &str)]| read_with(&text, variables).unwrap().settings;
+    let idle = |value| {
+        settings(&[("CLOAKROOM_SESSION__IDLE_TIMEOUT", value)])
+            .session
+            .terms
+            .idle
+    };
+    assert_eq!(idle("10m"), Duration::from_secs(600));
+    assert_eq!(idle("\"10m\""), Duration::from_secs(600));
+
+    let server = settings(&[
+        ("CLOAKROOM_SERVER__THREADS", "3"),
+        ("CLOAKROOM_SERVER__HTTPS", "127.0.0.1:1, 127.0.0.1:2"),
+        ("CLOAKROOM_SERVER__HTTP", "[\"127.0.0.1:3\"]"),
+        ("CLOAKROOM_SERVER__LIMITS__H2_STREAMS", "7"),
+    ])
+    .server;
+    assert_eq!(server.threads, Some(3));
+    assert_eq!((server.https.len(), server.http.len()), (2, 1));
+    assert_eq!(server.limits.h2_streams, 7);
+
+    for (name, value, fault) in [
+        (
+            "CLOAKROOM_SESSION__IDLE_TIMEOUT",
+            "10",
+            "CLOAKROOM_SESSION__IDLE_TIMEOUT: session.idle_timeout = 10: a duration has a unit; write \"10s\" for seconds or \"10m\" for minutes\n",
+        ),
+        (
+            "CLOAKROOM_SESSION__IDLE_TIMOUT",
+            "10m",
+            "CLOAKROOM_SESSION__IDLE_TIMOUT: session.idle_timout: unknown key; did you mean idle_timeout?\n",
+        ),
+        (
+            "CLOAKROOM_SESSION__ROTATE_EVERY",
+            "1h",
+            "CLOAKROOM_SESSION__ROTATE_EVERY: session.rotate_every: not available in this version; take it out until a version has it\n",
+        ),
+        (
+            "CLOAKROOM_SESSION__COOKIE__SECURE",
+            "yes",
+            "CLOAKROOM_SESSION__COOKIE__SECURE: session.cookie.secure = yes: wants true or false, not a text; write true or false, without quotes\n",
+        ),
+        (
+            "CLOAKROOM_SITE__NAME",
+            "x",
+            "CLOAKROOM_SITE__NAME: site.name: keys of lists cannot be set by a variable; write it in the file\n",
+        ),
+        (
+            "CLOAKROOM_SESSION__IDLE_TIMEOUT__X",
+            "1",
+            "CLOAKROOM_SESSION__IDLE_TIMEOUT__X: session.idle_timeout.x: unknown key; take it out: idle_timeout holds no keys\n",
+        ),
+        (
+            "CLOAKROOM_SESSION__COOKIE",
+            "x",
+            "CLOAKROOM_SESSION__COOKIE: session.cookie: a table cannot be set by a variable; name one of its keys, as in CLOAKROOM_SESSION__COOKIE__KEY\n",
+        ),
+    ] {
+        assert_eq!(faults_with(&text, &[(name, value)]), fault);
+    }
+    // What container platforms set for a service of our name is none of our business.
+    assert_eq!(
+        faults_with(&text, &[("CLOAKROOM_PORT", "tcp://10.0.0.1:8443")]),
+        ""
+    );
+}
+
+#[test]
+fn included_files_add_sites_and_certificates_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("main.toml");
+    let parts = folder.path().join("conf.d");
+    fs::create_dir(&parts).unwrap();
+    fs::write(&file, format!("include = [\"conf.d/*.toml\"]\n{LEAST}")).unwrap();
+    let site = "[[site]]\nname = \"blog\"\nhosts = [\"blog\"]\nupstream = [\"unix:blog.sock\"]\n";
+    fs::write(parts.join("blog.toml"), site).unwrap();
+    fs::write(parts.join("notes.txt"), "no TOML").unwrap();
+
+    let settings = config::load(&file, &[]).unwrap().settings;
+    let names: Vec<&str> = settings
+        .sites
+        .iter()
+        .map(|site| site.name.as_str())
+        .collect();
+    assert_eq!(names, ["shop", "blog"]);
+    let socket = folder.path().join("blog.sock");
+    assert_eq!(settings.sites[1].upstream.address, Address::Unix(socket));
+
+    fs::write(parts.join("more.toml"), "[log]\nlevel = \"info\"\n").unwrap();
+    fs::write(parts.join("wrong.toml"), "\n[[site]]\nnam = \"x\"\n").unwrap();
+    let all = config::load(&file, &[]).unwrap_err().to_string();
+    let told = |part: &str| assert!(all.contains(part), "{part}\n{all}");
+    told("conf.d/more.toml:1:2: log: an included file holds [[site]] and [[tls.certificate]] only");
+    told("conf.d/wrong.toml:3:1: site.nam: unknown key; did you mean name?");
+    told("conf.d/wrong.toml:2:1: site.hosts: no host");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_fault_of_files_only() {
+    let loaded = read(LEAST).unwrap();
+    let found = check_files(&loaded.settings);
+    let [cert, key] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    let start = "x.toml:2:13: tls.certificate.cert_file = \"c.pem\": c.pem cannot be read: ";
+    assert!(cert.to_string().starts_with(start), "{cert}");
+    assert_eq!(key.key, "tls.certificate.key_file");
+}
+
+#[test]
+fn warnings_do_not_refuse() {
+    let text = format!(
+        "{LEAST}[session.store]\nengine = \"memory\"\non_outage = \"anonymous\"\n\
+         [session.cookie]\nname = \"sid\"\nsecure = false\nhttp_only = false\n"
+    );
+    let keys = read(&text).unwrap().warnings;
+    let keys: Vec<&str> = keys.iter().map(|warning| warning.key.as_str()).collect();
+    let expected = [
+        "session.store.engine",
+        "session.store.on_outage",
+        "session.cookie.secure",
+        "session.cookie.http_only",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn a_watched_user_who_reaches_another_site_is_warned_of() {
+    let watching = format!("{LEAST}[site.login]\nmethod = \"watch\"\n{WATCHED}\n");
+    let other = |host: &str, rest: &str| {
+        format!(
+            "{watching}[[site]]\nname = \"b\"\nhosts = [{host:?}]\npath = \"/b\"\nupstream = [\"unix:b\"]\n{rest}"
+        )
+    };
+    let domain = "[session.cookie]\nname = \"__Secure-s\"\ndomain = \"shop.test\"\n";
+    let rows = [
+        (watching.clone(), false),
+        (other("localhost", ""), true),
+        (other("*.localhost", ""), false),
+        (other("other.localhost", ""), false),
+        (other("other.localhost", domain), true),
+        (other("localhost", "trust_directives = true\n"), false),
+        (
+            other("localhost", "[site.headers]\nX-Id = \"{session.id}\"\n"),
+            false,
+        ),
+    ];
+    for (text, warned) in rows {
+        let text = text.replace("localhost", "shop.test");
+        let warnings = read(&text)
+            .unwrap_or_else(|faults| panic!("{text}\n{faults}"))
+            .warnings;
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let expected = "x.toml:9:10: site.login.method = \"watch\": its users reach the site \"b\" too, which has no login of its own; \
+                        give that site a [site.login], or a [site.headers] without {user...}";
+        let expected = if warned { vec![expected] } else { Vec::new() };
+        assert_eq!(told, expected, "{text}");
+    }
+}
+
+fn cloakroom(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
+        .args(arguments)
+        .env_remove("CLOAKROOM_CONFIG")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn check_tells_its_verdict_by_exit_code_and_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    let name = file.to_str().unwrap();
+    fs::write(&file, LEAST).unwrap();
+    let (code, out, err) = cloakroom(&["check", "--config", name]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(
+        out.starts_with(&format!("{name}: fine: 1 site, https on 127.0.0.1:8443")),
+        "{out}"
+    );
+    assert_eq!(err.matches("warning: ").count(), 2, "{err}");
+
+    fs::write(&file, format!("{LEAST}[log]\nlevel = \"loud\"\nfoo = 1\n")).unwrap();
+    let (code, out, err) = cloakroom(&["check", "--config", name]);
+    assert_eq!((code, out.as_str()), (Some(78), ""));
+    assert!(err.ends_with("\n2 faults\n"), "{err}");
+
+    let (code, _, err) = cloakroom(&["check", "--config", "no/such/file.toml"]);
+    assert_eq!(code, Some(78));
+    assert!(
+        err.starts_with("no/such/file.toml: no such file; "),
+        "{err}"
+    );
+
+    let (code, _, err) = cloakroom(&["check"]);
+    assert_eq!(code, Some(2), "{err}");
+    let (code, out, _) = cloakroom(&["--version"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            Some(0),
+            concat!("cloakroom ", env!("CARGO_PKG_VERSION"), "\n")
+        )
+    );
+}
+
+mod any_text {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Lines that look like a configuration, so that more than the TOML parser is tried.
+    fn lines() -> impl Strategy<Value = String> {
+        let path = proptest::sample::select(KEYS).prop_map(|key| key.path);
+        let value = prop_oneof![
+            Just("\"0\"".to_owned()),
+            Just("true".to_owned()),
+            Just("[]".to_owned()),
+            Just("{}".to_owned()),
+            Just("[{}]".to_owned()),
+            Just("[[1], {a.b = 2}]".to_owned()),
+            Just("1979-05-27".to_owned()),
+            "-?[0-9]{1,20}",
+            "\"[ -!#-\\[\\]-~äß€]{0,12}\"",
+        ];
+        let line = (path, value, 0..4u8).prop_map(|(path, value, form)| match form {
+            0 => format!("[{path}]\n"),
+            1 => format!("[[{path}]]\n"),
+            2 => format!("{path} = {value}\n"),
+            _ => format!("{} = {value}\n", path.rsplit('.').next().unwrap_or(path)),
+        });
+        proptest::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn never_panics(text in any::<String>(), value in any::<String>()) {
+            let _ = faults_with(&text, &[("CLOAKROOM_SESSION__STORE__PATH", &value)]);
+            let _ = faults_with(LEAST, &[("CLOAKROOM_SERVER__HTTPS", &value)]);
+        }
+
+        #[test]
+        fn of_known_keys_never_panics(
+            text in lines(),
+            key in proptest::sample::select(KEYS),
+            value in "[\\[\\]{}\",a-z0-9=. ]{0,12}",
+        ) {
+            let _ = faults(&text);
+            let variable = format!("CLOAKROOM_{}", key.path.replace('.', "__").to_uppercase());
+            let _ = faults_with(&text, &[(&variable, &value)]);
+            let _ = faults(&format!("{LEAST}{text}"));
+        }
+    }
+}
