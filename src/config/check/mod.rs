@@ -11,6 +11,7 @@ mod site;
 mod value;
 
 use std::fs::File as OpenFile;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, Origins};
@@ -70,14 +71,22 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
             ("key_file", &certificate.key_file, "key"),
         ] {
             // Opened for a moment and not only looked at: what counts is whether it can be read.
-            let why = match OpenFile::open(file).and_then(|open| open.metadata()) {
+            let absent =
+                format!("put the {what} there, or make a pair with `cloakroom cert self-signed`");
+            let forbidden = "let the user that cloakroom runs as read it".to_owned();
+            let (why, way_out) = match OpenFile::open(file).and_then(|open| open.metadata()) {
                 Ok(about) if about.is_file() => continue,
-                Ok(_) => format!("{} is no file", file.display()),
-                Err(error) => format!("{} cannot be read: {error}", file.display()),
+                Ok(_) => (format!("{} is no file", file.display()), absent),
+                Err(error) => {
+                    let is_there = error.kind() == ErrorKind::PermissionDenied;
+                    let way_out = if is_there { forbidden } else { absent };
+                    (
+                        format!("{} cannot be read: {error}", file.display()),
+                        way_out,
+                    )
+                }
             };
             let path = format!("tls.certificate[{at}].{key}");
-            let way_out =
-                format!("put the {what} there, or make a pair with `cloakroom cert self-signed`");
             faults.push(settings.origins.fault(&path, why, way_out));
         }
     }
