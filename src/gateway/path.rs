@@ -24,6 +24,10 @@ impl NormalPath {
         let bare = decoded
             .contains(';')
             .then(|| resolve(&decoded, without_parameters));
+        // `/a/;v/../b`: what the step up takes away depends on whether `;v` is a segment.
+        ambiguous |= bare
+            .as_ref()
+            .is_some_and(|bare| *bare != resolve(&path, without_parameters));
         // `..;` is nothing to us and a step up to a servlet container.
         ambiguous |= decoded.split('/').any(|segment| {
             segment.contains(';') && matches!(without_parameters(segment), "." | "..")
@@ -157,6 +161,8 @@ mod tests {
             ("/J%c3%b6rg", "/J%C3%B6rg"),
             ("/a%20b", "/a%20b"),
             ("/a;v=1/b", "/a;v=1/b"),
+            ("/;jsessionid=1", "/;jsessionid=1"),
+            ("/a/b;v/../c", "/a/c"),
             ("/a,b=c@d", "/a,b=c@d"),
         ];
         for (raw, expected) in rows {
@@ -175,6 +181,7 @@ mod tests {
             ("/%2e%2e/admin", "/admin"),
             ("/x/%2e/admin", "/x/admin"),
             ("/x/..;/admin", "/admin"),
+            ("/a/;v/../", "/"),
             ("/admin%2f", "/admin/"),
             ("/admin%2Fx", "/admin/x"),
             ("/admin%5cx", "/admin/x"),
@@ -209,7 +216,9 @@ mod tests {
         #[test]
         fn reading_again_changes_nothing(raw in "(/|[a-z.]|%2[05e]|%c3%a9|;v|~){0,20}") {
             let once = NormalPath::read(&format!("/{raw}"));
-            prop_assume!(!once.is_ambiguous());
+            if once.is_ambiguous() {
+                return Ok(());
+            }
             let twice = NormalPath::read(once.as_str());
             prop_assert_eq!(once.as_str(), twice.as_str());
             prop_assert_eq!(once.bare(), twice.bare());
