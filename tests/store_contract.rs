@@ -948,6 +948,47 @@ async fn a_locked_database_is_an_outage_with_an_end_and_nobody_is_logged_out() {
     within_a_second("the store after the lock", works).await;
 }
 
+/// A request that was told "no answer" keeps its ticket, so what it asked for must not be done afterwards.
+#[tokio::test]
+async fn what_was_given_up_is_not_done_when_the_store_is_back() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("sessions.db");
+    let settings = SqliteSettings {
+        queue_max: 1,
+        ..SqliteSettings::new(&path, Duration::from_millis(500))
+    };
+    let store = SqliteStore::open(&settings, terms()).unwrap();
+    let ticket = stored_session(&store).await;
+    let other = stored_session(&store).await;
+    let lock = raw(&path);
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    // One commit that holds the writer up; the next finds room only when the writer has taken it, and waits behind it.
+    let _ahead = store.commit(request(&other, set("ahead", "1"), START));
+    let rotation = Change {
+        turn: Turn::Rotate,
+        ..Change::default()
+    };
+    let given_up = loop {
+        match store.commit(request(&ticket, rotation.clone(), START)) {
+            Answer::Now(_) => tokio::task::yield_now().await,
+            waiting => break waiting.await,
+        }
+    };
+    assert!(matches!(given_up, Err(StoreFault::Timeout)), "{given_up:?}");
+    lock.execute_batch("ROLLBACK").unwrap();
+
+    let works = async || {
+        let answer = store.commit(request(&other, set("back", "1"), START)).await;
+        matches!(answer, Ok(committed) if matches!(committed.outcome, Outcome::Applied(_)))
+    };
+    within_a_second("the store after the lock", works).await;
+    let opening = open(&store, &ticket, START).await;
+    let is_current =
+        matches!(&opening, Opening::Open { standing, .. } if *standing == Standing::Current);
+    assert!(is_current, "{opening:?}");
+}
+
 #[tokio::test]
 async fn a_torn_record_is_a_fault_of_its_own_session_only() {
     let folder = TempDir::new().unwrap();
