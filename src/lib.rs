@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 5  cli  run  config       reads text, builds, wires, stops
-//! 4  server                 sockets, TLS, connections, drain
+//! 4  server  admin          sockets, TLS, connections, drain; health and metrics
 //! 3  gateway                one request, in order, on one page
 //! 2  store  upstream  login the places that wait for somebody else; how a visitor becomes a user
 //! 1  session cookie headers pure rules: no async, no I/O, no clock of their own
@@ -24,6 +24,7 @@ pub mod upstream;
 
 pub mod gateway;
 
+pub mod admin;
 pub mod server;
 
 pub mod cli;

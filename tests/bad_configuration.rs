@@ -54,7 +54,7 @@ async fn what_the_text_alone_shows_is_refused() {
         good.replacen(end, &format!("[session.cookie]\n{lines}\n\n{end}"), 1)
     };
     let twin = "\n[[site]]\nname = \"twin\"\nhosts = [\"localhost\"]\nupstream = [\"http://127.0.0.1:9\"]\n";
-    let cases: [(String, &[&str]); 8] = [
+    let cases: [(String, &[&str]); 11] = [
         (
             more_of_the_session("domain = \"example.com\""),
             &["session.cookie", "__Host-", "domain"],
@@ -85,7 +85,22 @@ async fn what_the_text_alone_shows_is_refused() {
         ),
         (
             good.replace("engine = \"sqlite\"", "engine = \"redis\""),
-            &["session.store.engine"],
+            &["session.store.url", "url_file"],
+        ),
+        (
+            good.replace("engine = \"sqlite\"", "engine = \"oracle\""),
+            &["session.store.engine", "postgres"],
+        ),
+        (
+            good.replace("[session]\n", "[session]\nrotate_every = \"1s\"\n"),
+            &["session.rotate_every", "session.rotation_grace"],
+        ),
+        (
+            good.replace(
+                "engine = \"sqlite\"",
+                "engine = \"sqlite\"\nnear_cache = \"64MiB\"",
+            ),
+            &["session.store.near_cache", "sqlite"],
         ),
     ];
     for (text, expected) in &cases {
@@ -171,6 +186,39 @@ async fn a_store_that_cannot_be_written_is_refused() {
         &["session.store.path", "/proc/cloakroom"],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_refused() {
+    let (folder, good) = folder();
+    let engine = "engine = \"redis\"\nurl_file = \"redis.url\"";
+    let text = good.replace("engine = \"sqlite\"", engine);
+    let expected = ["cloakroom.toml:", "session.store.url_file", "redis.url"];
+    refused(folder.path(), &text, &expected).await;
+    let (code, stderr) = said("check", folder.path(), &text).await;
+    assert_eq!(code, Some(0), "check judges the text alone: {stderr}");
+    assert!(stderr.contains("redis.url"), "but it warns: {stderr}");
+
+    fs::write(folder.path().join("redis.url"), "").expect("an empty file");
+    refused(folder.path(), &text, &["redis.url", "is empty"]).await;
+    let left_behind = folder.path().join("data").exists();
+    assert!(!left_behind, "a start that is refused leaves nothing");
+}
+
+#[tokio::test]
+async fn a_password_is_not_printed_with_a_fault() {
+    let (folder, good) = folder();
+    for url in [
+        "url = \"redis://alice:hunter2@db",
+        "url = \"mysql://alice:hunter2@db\"",
+    ] {
+        let text = good.replace("engine = \"sqlite\"", &format!("engine = \"redis\"\n{url}"));
+        for command in ["run", "check"] {
+            let (code, stderr) = said(command, folder.path(), &text).await;
+            assert_eq!(code, Some(BAD_CONFIGURATION), "{stderr}");
+            assert!(!stderr.contains("hunter2"), "{stderr}");
+        }
+    }
 }
 
 #[tokio::test]

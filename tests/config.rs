@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use cloakroom::config::keys::{KEYS, Kind};
-use cloakroom::config::settings::{AccessLog, UpstreamHost};
+use cloakroom::config::settings::{AccessLog, Engine, Text, UpstreamHost};
 use cloakroom::config::{self, Faults, Loaded, check_files};
 use cloakroom::upstream::Address;
 
@@ -170,8 +171,36 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:1: session.engine: unknown key; this key belongs in [session.store]",
         ),
         (
-            "[session]\nsave_every_request = false",
-            "x.toml:9:1: session.save_every_request: not available in this version; take it out until a version has it",
+            "[session]\nclear_site_data = false",
+            "x.toml:9:1: session.clear_site_data: not available in this version; take it out until a version has it",
+        ),
+        (
+            "[session]\nrotate_every = \"5s\"",
+            "x.toml:9:16: session.rotate_every = \"5s\": shorter than session.rotation_grace, in which the ticket before still works; write for example \"1h\", or \"0\" for no rotation on schedule",
+        ),
+        (
+            "[session]\nrotate_every = \"24h\"",
+            "x.toml:9:16: session.rotate_every = \"24h\": no session lives so long (session.absolute_timeout); write for example \"1h\", or \"0\" for no rotation on schedule",
+        ),
+        (
+            "[session]\nrotate_every = 60",
+            "x.toml:9:16: session.rotate_every = 60: wants a duration with a unit, not a number; write \"60s\" or \"60m\"",
+        ),
+        (
+            "[session]\nmax_per_user = 1001",
+            "x.toml:9:16: session.max_per_user = 1001: all of them are looked through at each login; write at most 1000, or 0 for no limit",
+        ),
+        (
+            "[session]\nmax_new_per_ip = -1",
+            "x.toml:9:18: session.max_new_per_ip = -1: out of range; write a whole number from 0 to 4294967295",
+        ),
+        (
+            "[session]\nsave_every_request = \"yes\"",
+            "x.toml:9:22: session.save_every_request = \"yes\": wants true or false, not a text; write true or false, without quotes",
+        ),
+        (
+            "[session.keys]\nactivate_after = \"30d\"",
+            "x.toml:9:18: session.keys.activate_after = \"30d\": for so long a new key would not sign; write at most \"7d\"; \"10m\" is enough to bring it to every node",
         ),
         (
             "[site.login]\nmethod = \"watch\"",
@@ -221,7 +250,35 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[session.store]\nengine = \"redis\"",
-            "x.toml:9:10: session.store.engine = \"redis\": not available in this version; write \"sqlite\" or \"memory\"",
+            "x.toml:8:1: session.store.url: is missing; write url or url_file",
+        ),
+        (
+            "[session.store]\nengine = \"postgres\"\nurl = \"postgres://a/b\"\nurl_file = \"u\"\nlisten_url_file = \"credential:a/b\"",
+            "x.toml:10:7: session.store.url: is written here and in a file; leave one of them out\n\
+             x.toml:12:19: session.store.listen_url_file = \"credential:a/b\": names neither a file nor a credential; write the path of a file, or \"credential:NAME\"",
+        ),
+        (
+            "[session.store]\nengine = \"redis\"\nurl = \"postgres://a\"\nnear_cache = \"1KiB\"",
+            "x.toml:10:7: session.store.url: another kind of address than redis://, rediss://, valkey:// or valkeys://; write for example \"redis://127.0.0.1:6379\"\n\
+             x.toml:11:14: session.store.near_cache = \"1KiB\": too little; write at least \"1MiB\", or \"0\" for none",
+        ),
+        (
+            "[session.store]\nengine = \"postgres\"\nurl = \"db.example\"\nlisten_url = \"redis://a\"",
+            "x.toml:10:7: session.store.url: no address: it has no scheme; write for example \"postgres://cloakroom@127.0.0.1/cloakroom\"\n\
+             x.toml:11:14: session.store.listen_url: another kind of address than postgres:// or postgresql://; write for example \"postgres://cloakroom@127.0.0.1/cloakroom\"",
+        ),
+        (
+            "[session.store]\nengine = \"redis\"\nurl_file = \"redis://alice:hunter2@db\"",
+            "x.toml:10:12: session.store.url_file = (not shown): an address, where a file is named that holds one; write it as session.store.url, or into a file",
+        ),
+        (
+            "[session.store]\nnear_cache = \"64MiB\"",
+            "x.toml:9:14: session.store.near_cache = \"64MiB\": there is nothing far away to keep near with the sqlite engine; take it out; it is for \"redis\" and \"postgres\"",
+        ),
+        (
+            "[session]\nmax_per_user = 3\n[session.store]\nengine = \"cookie\"\nrevocations = \"mysql://a\"",
+            "x.toml:9:16: session.max_per_user = 3: the cookie engine keeps no list of a user's sessions; take it out, or choose another session.store.engine\n\
+             x.toml:12:15: session.store.revocations: another kind of address than redis://, rediss://, valkey://, valkeys://, postgres:// or postgresql://; write for example \"redis://127.0.0.1:6379\"",
         ),
         (
             "[session.store]\nengine = \"sqllite\"",
@@ -297,7 +354,7 @@ fn each_fault_names_place_key_value_and_way_out() {
 
 #[test]
 fn all_faults_come_at_once_in_the_order_of_their_places() {
-    let text = "[server]\nhttps = [\"8443\"]\nadmin = \"\"\nthreds = 4\n[session]\nidle_timeout = 5\n\
+    let text = "[server]\nhttps = [\"8443\"]\nproxy_protocol = false\nthreds = 4\n[session]\nidle_timeout = 5\n\
                 [session.cookie]\nsecure = false\n[[site]]\npath = \"x\"\n";
     let Err(all) = read(text) else {
         panic!("taken")
@@ -306,7 +363,7 @@ fn all_faults_come_at_once_in_the_order_of_their_places() {
     let expected = [
         "tls.certificate",
         "server.https",
-        "server.admin",
+        "server.proxy_protocol",
         "server.threds",
         "session.idle_timeout",
         "session.cookie.secure",
@@ -317,6 +374,179 @@ fn all_faults_come_at_once_in_the_order_of_their_places() {
     ];
     assert_eq!(keys, expected, "{all}");
     assert!(all.to_string().ends_with("\n10 faults"), "{all}");
+}
+
+#[test]
+fn every_kind_of_address_that_a_driver_has_is_taken() {
+    for (engine, url) in [
+        ("redis", "redis://db"),
+        ("redis", "rediss://alice:x@db:6380/1"),
+        ("redis", "valkey://db"),
+        ("redis", "redis+unix:///run/redis.sock"),
+        ("redis", "redis+cluster://a,b,c"),
+        ("redis", "rediss+sentinel://a,b/main"),
+        ("postgres", "postgres://db/x"),
+        ("postgres", "postgresql://alice:x@db/x"),
+    ] {
+        let text = format!("{LEAST}[session.store]\nengine = {engine:?}\nurl = {url:?}\n");
+        assert_eq!(faults(&text), "", "{url}");
+    }
+}
+
+/// Promise: whatever is wrong where an address stands, its password is not printed.
+#[test]
+fn no_fault_shows_a_password() {
+    let store = format!("{LEAST}[session.store]\nengine = \"redis\"\n");
+    let slips = [
+        "url = \"redis://alice:hunter2@db",
+        "url = \"redis://alice:\"hunter2@db\"",
+        "url = redis://alice:hunter2@db",
+        "url = hunter2",
+        "url = [\"redis://alice:hunter2@db\"]",
+        "url = { password = \"hunter2\" }",
+        "url.password = \"hunter2\"",
+        "url = \"hunter2\"",
+        "url = \"mysql://alice:hunter2@db\"",
+        "url = \"redis://alice:hunter2\\q@db\"",
+        "url = 'redis://alice:hunter2@db' ' x",
+        "url = \"\"\"redis://alice:hunter2@db",
+        "url \"redis://alice:hunter2@db\"",
+        "\"redis://alice:hunter2@db\" = \"url\"",
+        "urll = \"redis://alice:hunter2@db\"",
+        "url = \"redis://a\"\nurl = \"redis://alice:hunter2@db\"",
+        "url = \"redis://db?password=hunter2\"\nurl_file = \"x\"",
+        "url_file = \"redis://alice:hunter2@db\"",
+        "url = \"redis://a\"\npassword = \"hunter2\"",
+        "url = \"redis://a\"\nlisten_url = 5\nrevocations = [\"hunter2\"]",
+    ];
+    for slip in slips {
+        let found = faults(&format!("{store}{slip}\n"));
+        assert!(!found.is_empty(), "taken: {slip}");
+        assert!(!found.contains("hunter2"), "{slip}\n{found}");
+    }
+    for value in ["hunter2", "mysql://alice:hunter2@db", "[\"hunter2\"]"] {
+        let found = faults_with(&store, &[("CLOAKROOM_SESSION__STORE__URL", value)]);
+        assert!(!found.is_empty(), "taken: {value}");
+        assert!(!found.contains("hunter2"), "{value}\n{found}");
+    }
+    // Nor does what is kept of it print itself.
+    let text = format!("{store}url = \"redis://alice:hunter2@db\"\n");
+    let printed = format!("{:?}", read(&text).unwrap());
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn a_password_in_a_file_that_everybody_can_read_is_worth_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    let store = format!("{LEAST}[session.store]\nengine = \"redis\"\n");
+    let warnings = |line: &str, mode: u32, variables: &[(String, String)]| {
+        fs::write(&file, format!("{store}{line}\n")).unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        let loaded = config::load(&file, variables).unwrap_or_else(|faults| panic!("{faults}"));
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        warnings.join("\n")
+    };
+    let url = "url = \"redis://alice:hunter2@db\"";
+    let said = warnings(url, 0o644, &[]);
+    assert!(
+        said.contains("session.store.url: holds a password")
+            && said.contains("session.store.url_file")
+            && !said.contains("hunter2"),
+        "{said}"
+    );
+    assert_eq!(warnings(url, 0o640, &[]), "");
+    assert_eq!(warnings("url = \"redis://db\"", 0o644, &[]), "");
+    assert_eq!(warnings("url_file = \"redis.url\"", 0o644, &[]), "");
+    let variable = [(
+        "CLOAKROOM_SESSION__STORE__URL".to_owned(),
+        "redis://alice:hunter2@db".to_owned(),
+    )];
+    assert_eq!(warnings("", 0o644, &variable), "");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_or_a_credential() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    let store = format!("{LEAST}[session.store]\nengine = \"postgres\"\n");
+    let keys = "url_file = \"pg.url\"\nlisten_url_file = \"credential:listen\"\n";
+    fs::write(&file, format!("{store}{keys}")).unwrap();
+    let loaded = config::load(&file, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let Engine::Postgres {
+        url, listen_url, ..
+    } = &loaded.settings.store.engine
+    else {
+        panic!("{:?}", loaded.settings.store)
+    };
+    assert_eq!(*url, Text::In(folder.path().join("pg.url")));
+    assert_eq!(*listen_url, Some(Text::Credential("listen".to_owned())));
+
+    let absent: Vec<_> = check_files(&loaded.settings)
+        .iter()
+        .filter(|fault| fault.key.starts_with("session"))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(absent.len(), 2, "{absent:?}");
+    assert!(
+        absent[0].contains("session.store.url_file = \"pg.url\": "),
+        "{absent:?}"
+    );
+    assert!(absent[1].contains("LoadCredential=listen:"), "{absent:?}");
+    fs::write(folder.path().join("pg.url"), "postgres://a:hunter2@db/x\n").unwrap();
+    assert_eq!(url.read().unwrap().expose(), "postgres://a:hunter2@db/x");
+}
+
+#[test]
+fn what_an_engine_does_not_use_is_said() {
+    let warnings = |lines: &str| {
+        let loaded = read(&format!("{LEAST}{lines}\n")).unwrap_or_else(|faults| panic!("{faults}"));
+        let each = loaded.warnings.iter();
+        each.map(|fault| format!("{}: {}", fault.key, fault.why))
+            .collect::<Vec<_>>()
+    };
+    let memory = "session.store.engine: every session ends when cloakroom stops";
+    let cookie = "session.store.engine: each session is in its visitor's cookie: the last response wins, and a visitor can bring back an earlier state of the own session until it is revoked";
+    let unrevoked = "session.store.revocations: is empty, so a logout only takes the cookie from the browser, and a copy of it opens the session until it expires; the same goes for the ticket from before a login or a rotation";
+    for (lines, expected) in [
+        (
+            "engine = \"sqlite\"\nurl = \"\"\nnear_cache = \"0\"",
+            vec![],
+        ),
+        (
+            "engine = \"sqlite\"\nurl = \"redis://a\"\nrevocations_file = \"r\"",
+            vec![
+                "session.store.url: not used by the sqlite engine",
+                "session.store.revocations_file: not used by the sqlite engine",
+            ],
+        ),
+        (
+            "engine = \"memory\"\npath = \"s.db\"",
+            vec![memory, "session.store.path: not used by the memory engine"],
+        ),
+        (
+            "engine = \"redis\"\nurl = \"rediss://a\"\nlisten_url = \"postgres://a\"\npath = \"s.db\"",
+            vec![
+                "session.store.listen_url: not used by the redis engine",
+                "session.store.path: not used by the redis engine",
+            ],
+        ),
+        ("engine = \"cookie\"", vec![unrevoked, cookie]),
+        (
+            "engine = \"cookie\"\nrevocations = \"data/ended.db\"",
+            vec![cookie],
+        ),
+        (
+            "engine = \"cookie\"\nrevocations = \"redis://a\"",
+            vec![cookie],
+        ),
+    ] {
+        assert_eq!(
+            warnings(&format!("[session.store]\n{lines}")),
+            expected,
+            "{lines}"
+        );
+    }
 }
 
 #[test]
@@ -407,6 +637,9 @@ fn every_choice_that_is_offered_is_taken() {
                         format!("logout = {{ {name} = {word:?}, path = \"/out\", {SUCCESS} }}");
                     format!("{LEAST}[site.login]\nmethod = \"watch\"\n{WATCHED}\n{logout}\n")
                 }
+                "session.store" if ["redis", "postgres"].contains(word) => {
+                    format!("{LEAST}[{table}]\n{name} = {word:?}\nurl = \"{word}://db/0\"\n")
+                }
                 _ => format!("{LEAST}[{table}]\n{name} = {word:?}\n"),
             };
             assert_eq!(faults(&text), "", "{text}");
@@ -450,10 +683,11 @@ fn a_variable_beats_the_file_and_is_named_when_it_is_wrong() {
             "CLOAKROOM_SESSION__IDLE_TIMOUT: session.idle_timout: unknown key; did you mean idle_timeout?\n",
         ),
         (
-            "CLOAKROOM_SESSION__ROTATE_EVERY",
-            "1h",
-            "CLOAKROOM_SESSION__ROTATE_EVERY: session.rotate_every: not available in this version; take it out until a version has it\n",
+            "CLOAKROOM_SESSION__CLEAR_SITE_DATA",
+            "true",
+            "CLOAKROOM_SESSION__CLEAR_SITE_DATA: session.clear_site_data: not available in this version; take it out until a version has it\n",
         ),
+        ("CLOAKROOM_SESSION__STORE__URL", "hunter2", ""),
         (
             "CLOAKROOM_SESSION__COOKIE__SECURE",
             "yes",

@@ -23,11 +23,11 @@ pub enum SameSite {
 pub struct CookieIdentity {
     /// The name, byte for byte.
     #[serde(with = "bytes_text")]
-    pub name: Vec<u8>,
+    pub name: Box<[u8]>,
     /// Lower-case domain: the host that set it, or the Domain attribute.
-    pub domain: String,
+    pub domain: Box<str>,
     /// The path it is for.
-    pub path: String,
+    pub path: Box<str>,
 }
 
 /// A kept cookie.
@@ -37,7 +37,7 @@ pub struct KeptCookie {
     pub identity: CookieIdentity,
     /// The value, byte for byte. Never printed.
     #[serde(with = "bytes_text")]
-    pub value: Vec<u8>,
+    pub value: Box<[u8]>,
     /// True when the cookie had no Domain attribute: it goes to this very host only.
     pub host_only: bool,
     /// When it ends by itself; without one it ends with the session.
@@ -78,7 +78,7 @@ mod bytes_text {
         )
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[u8]>, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = text.chars().map(u8::try_from).collect::<Result<_, _>>();
         bytes.map_err(|_| D::Error::custom("a character past U+00FF stands for no byte"))

@@ -16,6 +16,11 @@ macro_rules! counts {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
+
+            /// What it counts, in a sentence.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)* }
+            }
         }
     };
 }
@@ -27,6 +32,7 @@ counts! {
     HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";
     ConnectionsRefused => "connections_refused", "Connections closed at once because the limit was reached.";
     TicketsForged => "tickets_forged", "Tickets whose tag did not verify.";
+    TicketsUnknownKey => "tickets_unknown_key", "Tickets signed with a key that is not in the ring (any more).";
     TicketsAmbiguous => "tickets_ambiguous", "Requests with two different tickets that both opened.";
     SpoofedHeaders => "spoofed_headers", "Requests that brought a header only the gateway may write.";
     CookieLookalikes => "cookie_lookalikes", "Requests with cookies that some reader would take for the ticket.";
@@ -40,6 +46,9 @@ counts! {
     LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     SessionsStored => "sessions_stored", "Sessions that got a record in the store.";
+    SessionsTurnedAway => "sessions_turned_away", "Sessions that did not begin because their address had begun session.max_new_per_ip in its hour.";
+    SessionsCrowdedOut => "sessions_crowded_out", "Sessions ended because their user had more than session.max_per_user.";
+    TicketsRotated => "tickets_rotated", "Sessions that got a new ticket, on schedule or because the app asked for it.";
     SessionsEnded => "sessions_ended", "Sessions that were ended by request.";
     SessionsTooLarge => "sessions_too_large", "Changes refused because the session would pass session.max_bytes.";
     StoreFaults => "store_faults", "Times that the store did not answer.";

@@ -5,3 +5,4 @@ pub mod clock;
 pub mod kept;
 pub mod meter;
 pub mod secret;
+pub mod small_map;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
 /// A value that must not be seen. `Debug` prints `<redacted>`, dropping wipes it, and [`Secret::expose`] is the one
@@ -18,6 +19,13 @@ impl<T: Zeroize> Secret<T> {
     /// The value itself.
     pub const fn expose(&self) -> &T {
         &self.0
+    }
+}
+
+/// A secret may stand in a configuration.
+impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
     }
 }
 

@@ -49,6 +49,20 @@ fn summary(file: &Path, settings: &Settings, warnings: usize) -> String {
     let store = match &settings.store.engine {
         Engine::Memory => "sessions in memory".to_owned(),
         Engine::Sqlite { path } => format!("sessions in {}", path.display()),
+        Engine::Redis { .. } => "sessions in Redis".to_owned(),
+        Engine::Postgres {
+            listen_url,
+            near_cache_bytes,
+            ..
+        } => {
+            let told = match (near_cache_bytes, listen_url) {
+                (0, _) => "",
+                (_, Some(_)) => " and near, told of changes by LISTEN",
+                (_, None) => " and near, told of changes by polling a table of them",
+            };
+            format!("sessions in PostgreSQL{told}")
+        }
+        Engine::Cookie { .. } => "sessions in the ticket cookie".to_owned(),
     };
     let mut parts = vec![
         counted(settings.sites.len(), "site"),

@@ -10,11 +10,24 @@ pub mod check;
 
 pub mod cert;
 
-use std::io::Write;
+pub mod keys;
+
+pub mod healthcheck;
+
+pub mod sessions;
+
+pub mod store;
+
+mod access;
+
+mod words;
+
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// All went well.
@@ -51,6 +64,17 @@ enum Command {
     /// Make certificates.
     #[command(subcommand)]
     Cert(cert::CertCommand),
+    /// Rotate the keys that sign tickets.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// List, show and end the sessions in the store.
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
+    /// Judge the store, or copy it to another.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Ask a running gateway whether it is well; for containers.
+    Healthcheck(healthcheck::HealthcheckArgs),
 }
 
 /// Which configuration.
@@ -73,7 +97,7 @@ impl ConfigArgs {
             let message =
                 format!("no configuration: name one with --config FILE or {CONFIG_VARIABLE}");
             CommandLine::command()
-                .error(ErrorKind::MissingRequiredArgument, message)
+                .error(ClapErrorKind::MissingRequiredArgument, message)
                 .exit()
         })
     }
@@ -105,13 +129,29 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Cert(command) => cert::main(&command),
+        Command::Keys(command) => keys::main(&command),
+        Command::Sessions(command) => sessions::main(&command),
+        Command::Store(command) => store::main(&command),
+        Command::Healthcheck(args) => healthcheck::main(&args),
+    };
+    let code = match code {
+        FINE if IS_CUT_SHORT.load(Ordering::Relaxed) => FAILED,
+        code => code,
     };
     ExitCode::from(code)
 }
 
+/// Whether something that was said could not be written, as on a full disk.
+static IS_CUT_SHORT: AtomicBool = AtomicBool::new(false);
+
 /// Prints for people. A reader who has gone away, as `head` does, is no reason to fail.
 fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    if let Err(error) = writeln!(std::io::stdout(), "{text}")
+        && error.kind() != ErrorKind::BrokenPipe
+        && !IS_CUT_SHORT.swap(true, Ordering::Relaxed)
+    {
+        complain(format_args!("standard output cannot be written: {error}"));
+    }
 }
 
 /// The same on standard error.

@@ -37,8 +37,7 @@ pub fn serve(loaded: &Loaded, ready: impl FnOnce(&Addresses)) -> u8 {
             for fault in &faults {
                 complain(in_full(fault, settings));
             }
-            let of_the_machine = |fault: &StartFault| matches!(fault, StartFault::Runtime(_));
-            if faults.iter().all(of_the_machine) {
+            if faults.iter().all(StartFault::is_of_the_moment) {
                 FAILED
             } else {
                 BAD_CONFIG
@@ -48,7 +47,7 @@ pub fn serve(loaded: &Loaded, ready: impl FnOnce(&Addresses)) -> u8 {
 }
 
 /// A fault with all its causes.
-fn in_full(fault: &StartFault, settings: &Settings) -> String {
+pub(super) fn in_full(fault: &StartFault, settings: &Settings) -> String {
     let mut text = String::new();
     if let Some(key) = fault.key() {
         text.push_str(&format!("{}: ", settings.origins.fault(key, "", "").place));

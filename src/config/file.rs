@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::settings::{Attendance, CookieMode, Level, LogFormat, Method, OnOutage, TlsVersion};
 use super::units::{Bytes, Span};
 use crate::base::kept::SameSite;
+use crate::base::secret::Secret;
 
 /// Reads the tree into the mirror. After the walk it fits.
 pub(super) fn mirror(tree: Spanned<DeTable<'_>>) -> Result<File, toml::de::Error> {
@@ -45,6 +46,7 @@ mirrored! {
     struct Server {
         https: Vec<String> = vec!["127.0.0.1:8443".to_owned()],
         http: Vec<String> = Vec::new(),
+        admin: String = String::new(),
         trusted_proxies: Vec<String> = Vec::new(),
         threads: u32 = 0,
         drain_timeout: Span = Span::secs(30),
@@ -85,8 +87,12 @@ mirrored! {
         idle_timeout: Span = Span::secs(3_600),
         absolute_timeout: Span = Span::secs(86_400),
         expire_at_browser_close: bool = false,
+        save_every_request: bool = false,
+        rotate_every: Span = Span::secs(0),
         rotation_grace: Span = Span::secs(10),
         max_bytes: Bytes = Bytes(64 << 10),
+        max_per_user: u32 = 0,
+        max_new_per_ip: u32 = 1500,
         keys: Keys = Keys::default(),
         cookie: Cookie = Cookie::default(),
         store: Store = Store::default(),
@@ -95,6 +101,7 @@ mirrored! {
     /// `[session.keys]`.
     struct Keys {
         file: String = "data/session.keys".to_owned(),
+        activate_after: Span = Span::secs(600),
     }
 
     /// `[session.cookie]`.
@@ -112,6 +119,13 @@ mirrored! {
     struct Store {
         engine: Engine = Engine::Sqlite,
         path: String = "data/sessions.db".to_owned(),
+        url: Secret<String> = Secret::new(String::new()),
+        url_file: String = String::new(),
+        listen_url: Secret<String> = Secret::new(String::new()),
+        listen_url_file: String = String::new(),
+        near_cache: Bytes = Bytes(0),
+        revocations: Secret<String> = Secret::new(String::new()),
+        revocations_file: String = String::new(),
         timeout: Span = Span::secs(2),
         on_outage: OnOutage = OnOutage::Refuse,
     }
@@ -220,6 +234,12 @@ pub(super) enum Engine {
     Memory,
     /// See [`super::settings::Engine`].
     Sqlite,
+    /// See [`super::settings::Engine`].
+    Redis,
+    /// See [`super::settings::Engine`].
+    Postgres,
+    /// See [`super::settings::Engine`].
+    Cookie,
 }
 
 /// `site.login.method`.

@@ -14,6 +14,8 @@ pub enum Kind {
     Names,
     /// A text.
     Text,
+    /// A text that is shown nowhere.
+    Secret,
     /// A list of texts.
     Texts,
     /// `true` or `false`.
@@ -79,7 +81,7 @@ const FORM_METHOD: Kind = one_of(&["POST", "PUT", "PATCH"]);
 const METHOD: Kind = one_of(&["GET", "POST", "PUT", "PATCH", "DELETE"]);
 const COOKIE_MODE: Kind = one_of_or_later(&["keep", "pass", "strip"], &["mirror", "seal", "sign"]);
 
-use Kind::{Count, Counts, Duration, Flag, Names, Size, Table, Tables, Text, Texts};
+use Kind::{Count, Counts, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts};
 
 /// The table.
 pub const KEYS: &[Key] = &[
@@ -88,7 +90,7 @@ pub const KEYS: &[Key] = &[
     now("server", Table),
     now("server.https", Texts),
     now("server.http", Texts),
-    later("server.admin"),
+    now("server.admin", Text),
     now("server.trusted_proxies", Texts),
     later("server.proxy_protocol"),
     now("server.threads", Count),
@@ -119,16 +121,16 @@ pub const KEYS: &[Key] = &[
     now("session.idle_timeout", Duration),
     now("session.absolute_timeout", Duration),
     now("session.expire_at_browser_close", Flag),
-    later("session.save_every_request"),
-    later("session.rotate_every"),
+    now("session.save_every_request", Flag),
+    now("session.rotate_every", Duration),
     now("session.rotation_grace", Duration),
     now("session.max_bytes", Size),
-    later("session.max_per_user"),
-    later("session.max_new_per_ip"),
+    now("session.max_per_user", Count),
+    now("session.max_new_per_ip", Count),
     later("session.clear_site_data"),
     now("session.keys", Table),
     now("session.keys.file", Text),
-    later("session.keys.activate_after"),
+    now("session.keys.activate_after", Duration),
     now("session.cookie", Table),
     now("session.cookie.name", Text),
     now("session.cookie.domain", Text),
@@ -140,18 +142,18 @@ pub const KEYS: &[Key] = &[
     now("session.store", Table),
     now(
         "session.store.engine",
-        one_of_or_later(&["sqlite", "memory"], &["redis", "postgres", "cookie"]),
+        one_of(&["sqlite", "memory", "redis", "postgres", "cookie"]),
     ),
     now("session.store.path", Text),
-    later("session.store.url"),
-    later("session.store.url_file"),
-    later("session.store.listen_url"),
-    later("session.store.listen_url_file"),
-    later("session.store.near_cache"),
+    now("session.store.url", Secret),
+    now("session.store.url_file", Text),
+    now("session.store.listen_url", Secret),
+    now("session.store.listen_url_file", Text),
+    now("session.store.near_cache", Size),
     now("session.store.timeout", Duration),
     now("session.store.on_outage", one_of(&["refuse", "anonymous"])),
-    later("session.store.revocations"),
-    later("session.store.revocations_file"),
+    now("session.store.revocations", Secret),
+    now("session.store.revocations_file", Text),
     later("session.device"),
     //
     now("site", Tables),

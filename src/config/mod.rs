@@ -11,6 +11,8 @@ pub mod keys;
 
 pub mod keyring;
 
+pub mod secret_file;
+
 mod source;
 mod tree;
 
@@ -30,6 +32,7 @@ pub use settings::Settings;
 pub use source::Place;
 
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use source::Sources;
@@ -86,7 +89,17 @@ pub fn load(file: &Path, variables: &[(String, String)]) -> Result<Loaded, Fault
             return Err(refuse(why, "save it as UTF-8"));
         }
     };
-    read(file, text, variables)
+    let mut loaded = read(file, text, variables)?;
+    if can_be_read_by_others(file) {
+        loaded.warnings.extend(check::exposed(&loaded.settings));
+        loaded.warnings.sort();
+    }
+    Ok(loaded)
+}
+
+fn can_be_read_by_others(file: &Path) -> bool {
+    let mode = std::fs::metadata(file).map(|about| about.permissions().mode());
+    mode.is_ok_and(|mode| mode & 0o004 != 0)
 }
 
 /// Reads a configuration from `text`, as if it stood in `file`.

@@ -1,8 +1,10 @@
 //! Finished settings: what the text says, checked, with paths resolved and no question left open.
 
 mod login;
+mod store;
 
 pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
+pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +47,8 @@ pub struct Server {
     pub https: Vec<SocketAddr>,
     /// Plain listeners, which redirect.
     pub http: Vec<SocketAddr>,
+    /// Where the administration listens; `None`: nowhere.
+    pub admin: Option<AdminAddress>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// How many cores serve; `None`: all.
@@ -53,6 +57,15 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// `[server.limits]`.
     pub limits: Limits,
+}
+
+/// `server.admin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// A port of this machine.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
 }
 
 /// `[server.limits]`. Every duration is above zero.
@@ -122,41 +135,21 @@ pub struct Sessions {
     pub terms: Terms,
     /// Whether the cookie has no Max-Age.
     pub expire_at_browser_close: bool,
-    /// `session.keys.file`: the key ring.
-    pub keys_file: PathBuf,
+    /// The most sessions that a user has at a time; past it the oldest ends. `None`: no limit.
+    pub max_per_user: Option<u32>,
+    /// The most sessions without a user that an address begins in an hour. `None`: no limit.
+    pub max_new_per_ip: Option<u32>,
+    /// `[session.keys]`.
+    pub keys: Keys,
 }
 
-/// `[session.store]`.
+/// `[session.keys]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Store {
-    /// What keeps the sessions.
-    pub engine: Engine,
-    /// Past it the store did not answer.
-    pub timeout: Duration,
-    /// What becomes of requests meanwhile.
-    pub on_outage: OnOutage,
-}
-
-/// What keeps the sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// Memory; they end with the process.
-    Memory,
-    /// A SQLite file.
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// What becomes of requests while the store does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnOutage {
-    /// 503 with Retry-After.
-    Refuse,
-    /// They go on without a session.
-    Anonymous,
+pub struct Keys {
+    /// The key ring.
+    pub file: PathBuf,
+    /// How long a new key verifies before it signs.
+    pub activate_after: Duration,
 }
 
 /// `[[site]]`.

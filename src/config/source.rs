@@ -53,6 +53,9 @@ impl fmt::Display for Place {
     }
 }
 
+/// What stands in place of a text that is not repeated.
+pub(super) const NOT_SHOWN: &str = "(not shown)";
+
 /// The texts, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct Sources(Vec<Source>);
@@ -122,7 +125,7 @@ impl Sources {
         let local = span.start - source.base..span.end.checked_sub(source.base)?;
         let text = source.text.get(local)?.trim();
         if text.contains('@') {
-            return Some("(not shown)".to_owned());
+            return Some(NOT_SHOWN.to_owned());
         }
         let line = text.lines().next().unwrap_or_default();
         if line.len() == text.len() && line.chars().count() <= LONGEST {
@@ -167,6 +170,6 @@ mod tests {
         let text = "\"http://alice:hunter2@app\"";
         sources.add_file("a.toml".to_owned(), text.to_owned());
         let shown = sources.excerpt(&(0..text.len()));
-        assert_eq!(shown.as_deref(), Some("(not shown)"));
+        assert_eq!(shown.as_deref(), Some(NOT_SHOWN));
     }
 }

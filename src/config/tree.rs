@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Origins, without_indices};
 use super::keys::{self, Kind};
-use super::source::{Source, Sources};
+use super::source::{NOT_SHOWN, Source, Sources};
 use super::units;
 
 /// Most TOML faults that are told of one file; more are mostly echoes of the first.
@@ -101,7 +101,9 @@ impl Walk<'_> {
             let sound = match keys::find(&schema_path) {
                 None => {
                     let advice = keys::advice(schema.trim_end_matches('.'), &name);
-                    self.fault_at(&span, &path, None, "unknown key", advice);
+                    // An address in the place of a key: a slip that must not show a password either.
+                    let path = if name.contains('@') { NOT_SHOWN } else { &path };
+                    self.fault_at(&span, path, None, "unknown key", advice);
                     false
                 }
                 Some(key) => match key.kind {
@@ -132,7 +134,7 @@ impl Walk<'_> {
         path: String,
     ) -> bool {
         let span = value.span();
-        self.written(&path, &span, is_plain(value.get_ref()));
+        self.written(&path, &span, may_be_shown(kind, value.get_ref()));
         match (kind, value.get_mut()) {
             (Kind::Table, DeValue::Table(table)) => {
                 self.table(table, &format!("{schema}."), &format!("{path}."));
@@ -222,8 +224,13 @@ impl Walk<'_> {
             DeValue::Table(_) => "a table",
         };
         let key = without_indices(path);
-        let (wants, way_out) = wish(kind, &key, &written, value.get_ref());
-        let shown = is_plain(value.get_ref()).then_some(written);
+        let example = if written == NOT_SHOWN {
+            "…"
+        } else {
+            &written
+        };
+        let (wants, way_out) = wish(kind, &key, example, value.get_ref());
+        let shown = may_be_shown(kind, value.get_ref()).then_some(written);
         self.fault_at(
             &span,
             path,
@@ -234,7 +241,7 @@ impl Walk<'_> {
     }
 
     fn written(&mut self, path: &str, span: &Range<usize>, with_value: bool) {
-        let value = if with_value { self.shown(span) } else { None };
+        let value = with_value.then(|| self.shown(span)).flatten();
         let place = self.sources.place(span.start);
         self.origins.insert(path.to_owned(), place, value);
     }
@@ -262,6 +269,11 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a fault may repeat what is written.
+fn may_be_shown(kind: Kind, value: &DeValue<'_>) -> bool {
+    kind != Kind::Secret && is_plain(value)
+}
+
 fn is_plain(value: &DeValue<'_>) -> bool {
     !value.is_table() && !value.is_array()
 }
@@ -270,7 +282,9 @@ fn is_plain(value: &DeValue<'_>) -> bool {
 fn judge_plain(kind: Kind, value: &DeValue<'_>) -> Result<(), Option<(String, String)>> {
     let unit = |fault: units::UnitFault| Some((fault.why, fault.way_out));
     match (kind, value) {
-        (Kind::Text, DeValue::String(_)) | (Kind::Flag, DeValue::Boolean(_)) => Ok(()),
+        (Kind::Text | Kind::Secret, DeValue::String(_)) | (Kind::Flag, DeValue::Boolean(_)) => {
+            Ok(())
+        }
         (Kind::Duration, DeValue::String(text)) => units::duration(text).map(drop).map_err(unit),
         (Kind::Size, DeValue::String(text)) => units::size(text).map(drop).map_err(unit),
         (Kind::Count, DeValue::Integer(number)) => {
@@ -318,7 +332,7 @@ fn wish(kind: Kind, key: &str, written: &str, value: &DeValue<'_>) -> (&'static 
             format!("write [{key}] and below it lines such as \"X-Name\" = \"text\""),
         ),
         Kind::Text if is_plain(value) => ("a text", format!("write {name} = \"{written}\"")),
-        Kind::Text => ("a text", format!("write {name} = \"…\"")),
+        Kind::Text | Kind::Secret => ("a text", format!("write {name} = \"…\"")),
         Kind::Texts if value.is_str() => ("a list", format!("write {name} = [{written}]")),
         Kind::Texts => ("a list of texts", format!("write {name} = [\"…\"]")),
         Kind::Flag => (

@@ -11,6 +11,10 @@ use super::parse::{PlainValue, plain_value};
 use super::set_cookie::{LIFE_MAX, PAIR_BYTES_MAX};
 use crate::base::kept::SameSite;
 
+/// The largest cookie of ours, in bytes with name and attributes. Browsers count name and value alone; what they take is
+/// taken on the way too.
+pub const COOKIE_BYTES_MAX: usize = PAIR_BYTES_MAX;
+
 /// `[session.cookie]` as it was written, not yet judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketCookieSettings {
@@ -117,7 +121,7 @@ pub enum SetFault {
     NotCookieOctets,
     /// Browsers would not take it.
     #[error(
-        "the cookie would have {bytes} bytes with its attributes; browsers take {PAIR_BYTES_MAX}"
+        "the cookie would have {bytes} bytes with its attributes; browsers take {COOKIE_BYTES_MAX}"
     )]
     TooLarge {
         /// How large it would be.
@@ -166,23 +170,34 @@ impl TicketCookie {
         &self.settings
     }
 
+    /// How many bytes the cookie has with its attributes, if its value has so many characters. [`TicketCookie::set`]
+    /// refuses more than [`COOKIE_BYTES_MAX`].
+    pub fn bytes_of(&self, value_chars: usize, max_age: Option<Duration>) -> usize {
+        let frame = self.build("", max_age).build().to_string();
+        frame.len() + value_chars
+    }
+
     /// The field that gives the browser `ticket`, for `max_age` (at most 400 days) or, without one, until it closes.
     pub fn set(&self, ticket: &str, max_age: Option<Duration>) -> Result<HeaderValue, SetFault> {
         if ticket.is_empty() || plain_value(ticket.as_bytes()) != Some(PlainValue::Solid) {
             return Err(SetFault::NotCookieOctets);
         }
-        let mut cookie = build(&self.settings, ticket);
-        if let Some(age) = max_age {
-            let secs = i64::try_from(age.min(LIFE_MAX).as_secs()).unwrap_or(0);
-            cookie = cookie.max_age(cookie::time::Duration::seconds(secs));
-        }
-        let text = cookie.build().to_string();
-        if text.len() > PAIR_BYTES_MAX {
+        let text = self.build(ticket, max_age).build().to_string();
+        if text.len() > COOKIE_BYTES_MAX {
             return Err(SetFault::TooLarge { bytes: text.len() });
         }
         let mut field = HeaderValue::try_from(text).map_err(|_| SetFault::NotCookieOctets)?;
         field.set_sensitive(true);
         Ok(field)
+    }
+
+    fn build<'a>(&'a self, ticket: &'a str, max_age: Option<Duration>) -> CookieBuilder<'a> {
+        let cookie = build(&self.settings, ticket);
+        let Some(age) = max_age else {
+            return cookie;
+        };
+        let secs = i64::try_from(age.min(LIFE_MAX).as_secs()).unwrap_or(0);
+        cookie.max_age(cookie::time::Duration::seconds(secs))
     }
 
     /// The field that makes the browser forget the ticket, with the attributes it was set with.

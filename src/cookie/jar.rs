@@ -54,7 +54,7 @@ pub fn cookies_for<'a>(jar: &'a [KeptCookie], request: &AppRequest<'_>) -> Vec<&
 fn goes_with(cookie: &KeptCookie, request: &AppRequest<'_>) -> bool {
     let CookieIdentity { domain, path, .. } = &cookie.identity;
     let for_host = if cookie.host_only {
-        request.host == domain
+        request.host == &**domain
     } else {
         domain::matches(request.host, domain)
     };
@@ -83,9 +83,9 @@ pub fn receive(set: &SetCookie<'_>, request: &AppRequest<'_>) -> Result<JarAct, 
         None => default_path(bare_path(request.path)),
     };
     let identity = CookieIdentity {
-        name: set.name.to_vec(),
-        domain,
-        path: path.to_owned(),
+        name: set.name.into(),
+        domain: domain.into(),
+        path: path.into(),
     };
     let expires = match set.ends(request.now) {
         Ends::Past => return Ok(JarAct::Remove(identity)),
@@ -94,7 +94,7 @@ pub fn receive(set: &SetCookie<'_>, request: &AppRequest<'_>) -> Result<JarAct, 
     };
     Ok(JarAct::Put(KeptCookie {
         identity,
-        value: set.value.to_vec(),
+        value: set.value.into(),
         host_only,
         expires,
         created: request.now,

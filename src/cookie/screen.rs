@@ -250,7 +250,10 @@ impl CookiePolicy {
             out.extend_from_slice(&cookie.value);
         }
         for pair in pairs(std::iter::once(passed)) {
-            if !kept.iter().any(|cookie| cookie.identity.name == pair.name) {
+            if !kept
+                .iter()
+                .any(|cookie| *cookie.identity.name == *pair.name)
+            {
                 append(&mut out, pair.whole);
             }
         }

@@ -8,12 +8,19 @@ pub mod site;
 
 pub mod visit;
 
+pub mod newcomers;
+
+pub mod crowd;
+
+pub mod news;
+
 pub mod reason;
 
 pub mod access;
 
 mod forward;
 mod learn;
+mod settle;
 mod witness;
 
 pub mod reply;
@@ -38,14 +45,16 @@ use hyper::upgrade::OnUpgrade;
 use self::access::{Rule, check_cross_site};
 use self::access_log::{AccessLog, Entry, Line, Logged};
 use self::admit::{AdmitLimits, Admitted, admit};
+use self::crowd::Crowd;
 use self::forward::Call;
 use self::learn::learn;
+use self::newcomers::Newcomers;
 use self::reason::Reason;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
 use self::site::{Ambiguous, Found, Site, SiteTable};
-use self::visit::{Manner, OnOutage, SessionMode, TicketNews, Visit};
+use self::visit::{Manner, OnOutage, SessionMode, Visit};
 use self::witness::Witness;
 use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Stopwatch};
@@ -54,7 +63,7 @@ use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
-use crate::session::{Change, Outcome, SessionIds};
+use crate::session::{Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::{Body, BodyLimits, Pool, UpstreamFault, tunnel};
 
@@ -76,6 +85,8 @@ pub struct Gateway {
     pub(crate) ids: SessionIds,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) on_outage: OnOutage,
+    pub(crate) newcomers: Newcomers,
+    pub(crate) crowd: Option<Arc<Crowd>>,
     pub(crate) admit_limits: AdmitLimits,
     pub(crate) cookie_limits: CookieLimits,
     pub(crate) body_limits: BodyLimits,
@@ -142,7 +153,10 @@ impl Gateway {
             .cookies
             .screen_in(fields, ticket_name, &self.cookie_limits)?;
         let mode = rule.and_then(|rule| rule.session).unwrap_or(site.session);
-        let visit = self.open_visit(&cookies, mode, &from, line).await?;
+        let place = self.desk.place(&admitted.host);
+        let visit = self
+            .open_visit((&cookies, place), mode, &from, line)
+            .await?;
         let passed_cookies = cookies.passed;
 
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
@@ -172,10 +186,13 @@ impl Gateway {
         let renews = mode != SessionMode::Observe;
         change.touch =
             renews && (!change.is_nothing() || visit.touch_is_due(&self.desk.terms, line.time));
+        if change.turn == Turn::Stay {
+            change.turn = visit.upkeep(renews);
+        }
         let settled = self.settle(visit, change, line).await?;
         clean(&mut response, site, &admitted);
-        self.desk
-            .write(response.headers_mut(), &settled, self.clock.now());
+        let (host, now) = (&admitted.host, self.clock.now());
+        self.desk.write(response.headers_mut(), &settled, host, now);
         Ok(response)
     }
 
@@ -202,7 +219,7 @@ impl Gateway {
 
     async fn open_visit(
         &self,
-        cookies: &Cookies<'_>,
+        (cookies, place): (&Cookies<'_>, Place<'_>),
         mode: SessionMode,
         from: &Provenance,
         line: &mut Line,
@@ -222,13 +239,14 @@ impl Gateway {
             could_carry: from.could_carry(self.desk.cookie.settings().same_site),
             on_outage: self.on_outage,
         };
-        let TicketDesk { ring, terms, .. } = &self.desk;
+        let ring = self.desk.ring.load();
         let candidates = cookies.candidates.as_slice();
-        let opened = Visit::open(candidates, manner, ring, &*self.store, terms, line.time).await;
+        let opened = Visit::open(candidates, place, manner, &ring, &*self.store, line.time).await;
         let visit = opened.inspect_err(|_| line.reason = Reason::StoreOutage)?;
         line.reason = visit.reason;
         match visit.reason {
             Reason::Forged => self.meter.count(Count::TicketsForged),
+            Reason::UnknownKey => self.meter.count(Count::TicketsUnknownKey),
             Reason::Ambiguous => {
                 self.meter.count(Count::TicketsAmbiguous);
                 let request_id = &*line.request_id;
@@ -276,48 +294,6 @@ impl Gateway {
             });
         }
         Ok(response.map(|body| body.screening_trailers(Arc::clone(&site.trailers))))
-    }
-
-    /// Has the store accept the change, before the head that promises it goes out.
-    async fn settle(
-        &self,
-        visit: Visit,
-        change: Change,
-        line: &mut Line,
-    ) -> Result<TicketNews, Refusal> {
-        // A missed renewal of the idle clock promises nobody anything.
-        let promises = change.promises();
-        let touched = change.touch;
-        let settled = match visit.settle(change, &*self.store, self.clock.now()).await {
-            Ok(settled) => settled,
-            Err(fault) if self.on_outage == OnOutage::Refuse && promises => {
-                return Err(fault.into());
-            }
-            Err(fault) => {
-                self.meter.count(Count::StoreFaults);
-                tracing::warn!(
-                    error = %Causes(&fault),
-                    "a change of a session was lost"
-                );
-                return Ok(TicketNews::Keep);
-            }
-        };
-        match settled.outcome {
-            Some(Outcome::Applied(_)) if line.reason == Reason::Live && touched => {
-                line.reason = Reason::Renewed;
-            }
-            Some(Outcome::Ended) => self.meter.count(Count::SessionsEnded),
-            Some(Outcome::TooLarge) => {
-                self.meter.count(Count::SessionsTooLarge);
-                let request_id = &*line.request_id;
-                tracing::warn!(
-                    request_id,
-                    "a change was refused: the session would pass session.max_bytes"
-                );
-            }
-            Some(Outcome::Applied(_) | Outcome::Dropped(_)) | None => {}
-        }
-        Ok(settled.news)
     }
 
     fn refuse(&self, refusal: &Refusal, line: &mut Line) -> Response<Body> {

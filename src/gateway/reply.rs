@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, SET_COOKIE, VARY};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::admit::Admitted;
+use super::news::TicketNews;
 use super::site::Site;
-use super::visit::TicketNews;
 use crate::base::clock::Time;
 use crate::cookie::attributes::TicketCookie;
 use crate::headers::{hop, location};
-use crate::session::{Expiry, KeyRing, Record, Terms, Ticket};
+use crate::session::{Expiry, KeyRing, Place, Record, Scope, Terms, Ticket};
 use crate::upstream::Body;
 
 /// How tickets are written.
 #[derive(Debug)]
 pub struct TicketDesk {
-    /// Signs and verifies them.
-    pub ring: KeyRing,
+    /// Signs and verifies them. Replaced whole when its file is read again.
+    pub ring: ArcSwap<KeyRing>,
     /// The cookie they travel in.
     pub cookie: TicketCookie,
     /// How long sessions live.
@@ -28,15 +29,34 @@ pub struct TicketDesk {
 }
 
 impl TicketDesk {
-    /// Writes what the visitor must be told into a response head, and makes sure that no cache hands
-    /// one visitor's response to another.
-    pub fn write(&self, headers: &mut HeaderMap, news: &TicketNews, now: Time) {
+    /// Where a ticket is good that comes from or goes to `host`.
+    pub fn place<'a>(&'a self, host: &'a str) -> Place<'a> {
+        let settings = self.cookie.settings();
+        let scope = match &settings.domain {
+            Some(domain) => Scope::Domain(domain),
+            None => Scope::Host(host),
+        };
+        Place {
+            cookie: &settings.name,
+            scope,
+        }
+    }
+
+    /// Writes what the visitor of `host` must be told into a response head, and makes sure that no cache hands one
+    /// visitor's response to another.
+    pub fn write(&self, headers: &mut HeaderMap, news: &TicketNews, host: &str, now: Time) {
+        let set = |ticket, record: Option<&_>| self.set(ticket, record, &self.place(host), now);
         let cookie = match news {
-            TicketNews::Give(ticket, record) => self.set(ticket, record.as_deref(), now),
+            TicketNews::Give(ticket, record) => set(ticket, record.as_deref()),
             TicketNews::Delete => Some(self.cookie.delete()),
             // The app says that this response is the same for everybody: let caches have it.
-            TicketNews::Offer(_) | TicketNews::Keep if is_shared(headers) => return,
-            TicketNews::Offer(ticket) => self.set(ticket, None, now),
+            TicketNews::Offer(_) | TicketNews::Renew(..) | TicketNews::Keep
+                if is_shared(headers) =>
+            {
+                return;
+            }
+            TicketNews::Offer(ticket) => set(ticket, None),
+            TicketNews::Renew(ticket, record) => set(ticket, record.as_deref()),
             TicketNews::Keep => return vary_by_cookie(headers),
         };
         headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
@@ -45,7 +65,13 @@ impl TicketDesk {
         vary_by_cookie(headers);
     }
 
-    fn set(&self, ticket: &Ticket, record: Option<&Record>, now: Time) -> Option<HeaderValue> {
+    fn set(
+        &self,
+        ticket: &Ticket,
+        record: Option<&Record>,
+        place: &Place<'_>,
+        now: Time,
+    ) -> Option<HeaderValue> {
         let created = record.map_or(ticket.issued(), |record| record.created);
         let own_expiry = record.and_then(|record| record.expiry);
         let at_close = match own_expiry {
@@ -55,7 +81,8 @@ impl TicketDesk {
         };
         let max_age =
             (!at_close).then(|| self.terms.left(created, now).max(Duration::from_secs(1)));
-        let set = self.cookie.set(&self.ring.encode(ticket), max_age);
+        let value = self.ring.load().encode(ticket, place, now);
+        let set = self.cookie.set(&value, max_age);
         set.inspect_err(|error| tracing::error!(%error, "a ticket could not be sent"))
             .ok()
     }

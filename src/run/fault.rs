@@ -3,9 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::admin::SocketFault;
 use crate::config::keyring::KeysFault;
+use crate::config::secret_file::SecretFault;
 use crate::server::accept::BindFault;
 use crate::server::certificate::CertificateFault;
+use crate::store::postgres::PostgresFault;
+use crate::store::redis;
 use crate::store::sqlite::StoreOpenFault;
 
 /// Why the gateway does not start. Each names what to change.
@@ -22,9 +26,34 @@ pub enum StartFault {
     /// The key ring cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysFault),
+    /// The store of the cookie engine's revocations cannot be opened.
+    #[error("session.store.revocations cannot be opened")]
+    Revocations {
+        /// Why.
+        source: Box<Self>,
+    },
+    /// A secret that stands in a file of its own cannot be read.
+    #[error("a secret cannot be read")]
+    Secret {
+        /// The key that names the file: `session.store.url_file`.
+        key: String,
+        /// What is wrong with it.
+        source: SecretFault,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenFault),
+    /// PostgreSQL does not serve as the store.
+    #[error("PostgreSQL cannot be used as the session store")]
+    Postgres {
+        /// The key that names the server: `session.store.url`.
+        key: &'static str,
+        /// Why.
+        source: PostgresFault,
+    },
+    /// Redis does not serve as the store.
+    #[error(transparent)]
+    Redis(#[from] redis::OpenFault),
     /// A listener cannot be bound.
     #[error("cannot listen")]
     Bind {
@@ -33,6 +62,9 @@ pub enum StartFault {
         /// Why.
         source: BindFault,
     },
+    /// The Unix socket of the administration cannot be bound.
+    #[error(transparent)]
+    AdminSocket(#[from] SocketFault),
     /// The access log cannot be opened.
     #[error("log.access: {} cannot be opened; choose a folder that cloakroom may write to", path.display())]
     AccessLog {
@@ -56,13 +88,39 @@ pub enum StartFault {
 }
 
 impl StartFault {
+    /// The fault of a secret text whose key is `key`, to be put behind `Text::read`.
+    pub(super) fn of_secret(key: &'static str) -> impl FnOnce(SecretFault) -> Self {
+        move |source| Self::Secret {
+            key: format!("{key}_file"),
+            source,
+        }
+    }
+
+    /// Whether the configuration is not to blame: another start may work with it as it is.
+    pub fn is_of_the_moment(&self) -> bool {
+        match self {
+            Self::Runtime(_) => true,
+            Self::Postgres { source, .. } => source.is_outage(),
+            Self::Revocations { source } => source.is_of_the_moment(),
+            Self::Redis(fault) => matches!(fault, redis::OpenFault::Unusable(_)),
+            Self::Store(fault) => fault.is_of_the_moment(),
+            _ => false,
+        }
+    }
+
     /// The configuration key at fault, where there is exactly one.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Keys(_) => Some("session.keys.file"),
             Self::Store(_) => Some("session.store.path"),
+            Self::Revocations { .. } => Some("session.store.revocations"),
             Self::AccessLog { .. } => Some("log.access"),
-            Self::Certificate { key, .. } | Self::Bind { key, .. } => Some(key),
+            Self::AdminSocket(_) => Some("server.admin"),
+            Self::Postgres { key, .. } => Some(key),
+            Self::Redis(_) => Some("session.store.url"),
+            Self::Certificate { key, .. } | Self::Bind { key, .. } | Self::Secret { key, .. } => {
+                Some(key)
+            }
             Self::Setting { .. } | Self::Runtime(_) => None,
         }
     }

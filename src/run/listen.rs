@@ -1,9 +1,10 @@
-//! The listeners: one set for each core.
+//! The listeners: one set for each core, and the one of the administration.
 
 use std::net::{SocketAddr, TcpListener};
 
 use super::fault::StartFault;
-use crate::config::settings::{self, Settings};
+use crate::admin;
+use crate::config::settings::{self, AdminAddress, Settings};
 use crate::server::accept;
 use crate::server::{Limits, Listeners, ServerSettings};
 
@@ -28,6 +29,27 @@ pub(super) fn bind(settings: &settings::Server) -> Result<Bound, StartFault> {
         https,
         http,
     })
+}
+
+/// Binds `server.admin`, if there is one.
+pub(super) fn bind_admin(
+    settings: &settings::Server,
+) -> Result<Option<admin::Listener>, StartFault> {
+    let address = match &settings.admin {
+        None => return Ok(None),
+        Some(AdminAddress::Unix(path)) => return Ok(Some(admin::Listener::unix(path)?)),
+        Some(AdminAddress::Tcp(address)) => *address,
+    };
+    let fault = |source| StartFault::Bind {
+        key: "server.admin".to_owned(),
+        source,
+    };
+    let sockets = accept::bind("server.admin", address, 1).map_err(fault)?;
+    let listener = sockets.into_iter().next().map(|socket| {
+        let bound = socket.local_addr().unwrap_or(address);
+        admin::Listener::tcp(socket, bound)
+    });
+    Ok(listener)
 }
 
 /// The addresses as they were bound, and the sockets of each core.

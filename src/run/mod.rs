@@ -3,8 +3,29 @@
 mod build;
 mod fault;
 mod listen;
+mod sealed;
+mod site;
 
 mod login;
+
+mod tls;
+
+mod keeper;
+
+mod keys;
+
+mod nodes;
+
+mod standing;
+
+mod admin;
+
+mod roll_call;
+
+mod redis;
+pub mod store;
+
+pub mod postgres;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,11 +33,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 pub use fault::StartFault;
+pub use roll_call::{RollCallFault, roll_call};
 
 use self::build::Parts;
+use self::keeper::Keeper;
+use self::standing::Standing;
 use crate::base::clock::Clock;
 use crate::base::meter::{Count, Meter};
 use crate::config::Settings;
@@ -38,6 +63,7 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
     let addresses = Addresses {
         https: parts.https.clone(),
         http: parts.http.clone(),
+        admin: parts.admin_address(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -46,12 +72,19 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
     let served = runtime.block_on(async {
         let signals = Signals::new().map_err(StartFault::Runtime)?;
         let drain = Drain::new();
+        let (standing, reload) = (Arc::new(Standing::new(drain.clone())), Notify::new());
+        let (store, meter) = (&parts.store, &parts.meter);
+        let mut keeper = Keeper::new(settings, &parts.gateway, store, meter, &standing);
+        keeper.introduce().await;
         let cores = parts.start_cores(&drain).inspect_err(|_| drain.cut())?;
         for address in &addresses.https {
             tracing::info!(https = %address, "listening");
         }
         for address in &addresses.http {
             tracing::info!(http = %address, "listening");
+        }
+        if let Some(address) = &addresses.admin {
+            tracing::info!(admin = %address, "listening");
         }
         ready(&addresses);
         let sweeping = sweep::run(
@@ -61,7 +94,15 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
             SWEEP_EVERY,
             drain.begun(),
         );
-        tokio::join!(sweeping, signals.obey(&drain, &parts.gateway));
+        let to_the_end = async {
+            tokio::join!(sweeping, signals.obey(&drain, &parts.gateway, &reload));
+        };
+        tokio::select! {
+            () = to_the_end => {}
+            () = keeper.run(&reload) => {}
+            () = admin::serve(&parts, standing) => {}
+        }
+        keeper.leave().await;
         for core in cores {
             // The panic of a core was logged by the panic hook when it happened.
             let _ = core.join();
@@ -79,6 +120,8 @@ pub struct Addresses {
     pub https: Vec<SocketAddr>,
     /// Plain listeners.
     pub http: Vec<SocketAddr>,
+    /// The listener of the administration, as `server.admin` would say it.
+    pub admin: Option<String>,
 }
 
 /// Everything that one core needs.
@@ -143,7 +186,7 @@ impl Signals {
     }
 
     /// Obeys until the drain is over: the first SIGTERM or SIGINT drains, a second one stops at once.
-    async fn obey(mut self, drain: &Drain, gateway: &Gateway) {
+    async fn obey(mut self, drain: &Drain, gateway: &Gateway, reload: &Notify) {
         let over = async {
             drain.begun().await;
             tokio::select! {
@@ -159,7 +202,11 @@ impl Signals {
                 _ = self.interrupt.recv() => stop(drain),
                 _ = self.user1.recv() => gateway.access_log().reopen(),
                 _ = self.hang_up.recv() => {
-                    tracing::warn!("reload is not available in this version; restart to apply a configuration");
+                    tracing::info!(
+                        "reloading the key ring; the configuration and certificates are not reloaded in this \
+                         version, restart to apply them"
+                    );
+                    reload.notify_one();
                 }
             }
         }

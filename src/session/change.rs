@@ -31,6 +31,9 @@ pub enum Turn {
     Stay,
     /// It goes on under a new ticket (Django's `cycle_key`).
     Rotate,
+    /// The same because the ticket has become old, unless a parallel request was first. The old one goes on until the
+    /// new one has come back, and for the grace after that.
+    RotateOnSchedule,
     /// Somebody logged in: a new session under a new ticket.
     LogIn {
         /// Who.
@@ -70,25 +73,36 @@ pub enum JarEdit {
     },
 }
 
+impl Turn {
+    /// Whether the session may go on under a new ticket.
+    pub const fn needs_a_ticket(&self) -> bool {
+        match self {
+            Self::Rotate | Self::RotateOnSchedule | Self::LogIn { .. } => true,
+            Self::Stay | Self::End => false,
+        }
+    }
+}
+
 impl Change {
     /// Whether there is nothing for a store to do.
     pub fn is_nothing(&self) -> bool {
-        !self.touch && !self.promises()
+        !self.touch && !self.promises() && self.turn == Turn::Stay
     }
 
-    /// Whether a response that goes out with it promises the visitor anything. A renewed idle clock does not.
+    /// Whether a response that goes out with it promises the visitor anything. A renewed idle clock does not, and a
+    /// scheduled rotation can wait for the next request.
     pub fn promises(&self) -> bool {
         !self.data.is_empty()
             || !self.cookies.is_empty()
             || self.expiry.is_some()
-            || self.turn != Turn::Stay
+            || !matches!(self.turn, Turn::Stay | Turn::RotateOnSchedule)
     }
 
     /// Whether a session that has no record yet needs one for this. A mere touch, and taking away
     /// what is not there, need none: a visitor with nothing to remember costs the store nothing.
     pub fn needs_a_record(&self) -> bool {
         self.expiry.flatten().is_some()
-            || self.turn != Turn::Stay
+            || !matches!(self.turn, Turn::Stay | Turn::RotateOnSchedule)
             || self
                 .data
                 .iter()
@@ -104,7 +118,7 @@ impl Change {
         for edit in &self.data {
             match edit {
                 DataEdit::Set(key, value) => {
-                    record.data.insert(key.clone(), value.clone());
+                    record.data.insert(key, value.clone());
                 }
                 DataEdit::Unset(key) => {
                     record.data.remove(key);
@@ -122,6 +136,17 @@ impl Change {
         if let Some(expiry) = self.expiry {
             record.expiry = expiry;
         }
+        self.apply_touch(record, now);
+    }
+
+    /// `record` as it is when nothing but the touch is applied.
+    pub(super) fn touched(&self, record: &Record, now: Time) -> Record {
+        let mut record = record.clone();
+        self.apply_touch(&mut record, now);
+        record
+    }
+
+    fn apply_touch(&self, record: &mut Record, now: Time) {
         if self.touch {
             record.touched = record.touched.max(now);
         }
@@ -129,7 +154,7 @@ impl Change {
 }
 
 fn put(record: &mut Record, site: &str, cookie: &KeptCookie, cookies_max: usize, now: Time) {
-    let jar = record.jars.entry(site.to_owned()).or_default();
+    let jar = record.jars.get_or_insert_with(site, Vec::new);
     jar.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
     match jar.iter_mut().find(|kept| kept.identity == cookie.identity) {
         // RFC 6265bis 5.7: a cookie that is set again keeps its creation time, and with it its place in the order.
@@ -139,7 +164,11 @@ fn put(record: &mut Record, site: &str, cookie: &KeptCookie, cookies_max: usize,
                 ..cookie.clone()
             }
         }
-        None => jar.push(cookie.clone()),
+        None => {
+            // Sessions are many: no room is kept for a cookie that may never come.
+            jar.reserve_exact(1);
+            jar.push(cookie.clone());
+        }
     }
     while jar.len() > cookies_max {
         let oldest = jar

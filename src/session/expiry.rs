@@ -17,6 +17,11 @@ pub struct Terms {
     pub absolute: Duration,
     /// How long parallel requests may still bring the old ticket after a rotation or a fork.
     pub rotation_grace: Duration,
+    /// How old a ticket gets before a new one takes its place; `None`: only at a user change and when asked for.
+    pub rotate_every: Option<Duration>,
+    /// Whether each request writes the idle clock (Django's `SESSION_SAVE_EVERY_REQUEST`), instead of one in a tenth
+    /// of the idle timeout.
+    pub save_every_request: bool,
     /// The largest session, all in, in bytes.
     pub max_bytes: usize,
     /// The largest number of cookies in the jar of one site; past it the oldest goes.
@@ -61,9 +66,10 @@ impl Terms {
         }
     }
 
-    /// Whether the idle clock should be written: a tenth of the idle timeout has passed since it last was.
+    /// Whether the idle clock should be written: a tenth of the idle timeout has passed since it last was, or every
+    /// request writes it.
     pub fn touch_is_due(&self, record: &Record, now: Time) -> bool {
-        now.since(record.touched) >= self.idle_of(record) / 10
+        self.save_every_request || now.since(record.touched) >= self.idle_of(record) / 10
     }
 
     /// What is left of the absolute life of a session that began at `created`.

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, Turn};
-use super::expiry::{Expired, Terms};
+use super::change::Turn;
+use super::commit::{Commit, Committed, Effects, Outcome};
+use super::expiry::Terms;
 use super::holders::{self, Holder};
+use super::opening::{Closed, Opening, Standing, Upkeep};
 use super::record::{Record, User};
 use super::ticket::{Ticket, TicketKey};
 use crate::base::clock::Time;
@@ -55,118 +57,22 @@ pub enum State {
     },
 }
 
-/// Why a ticket of ours opens nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Closed {
-    /// The store does not know it.
-    Unknown,
-    /// Somebody ended the session.
-    Ended,
-    /// A newer ticket took its place.
-    Superseded,
-    /// Nobody used the session for the idle timeout.
-    IdleExpired,
-    /// The session reached the absolute timeout.
-    AbsoluteExpired,
-}
-
-/// How a ticket stands to the session that it opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is the session's ticket.
-    Current,
-    /// A rotation replaced it; it still opens the same session for a moment, and never touches the newer cookie.
-    Retiring,
-    /// A user change replaced it: it shows the state from before, and nothing it asks for is done.
-    Frozen,
-}
-
-/// What a ticket opens.
-#[derive(Clone, Debug)]
-pub enum Opening {
-    /// A session.
-    Open {
-        /// What the session knows.
-        record: Arc<Record>,
-        /// How the ticket stands to it.
-        standing: Standing,
-    },
-    /// Nothing, and nothing is known against it: an unstored ticket opens an empty session, a stored one nothing.
-    Vacant,
-    /// Nothing.
-    Closed(Closed),
-}
-
-/// What a request asks a store to do.
-#[derive(Clone, Debug)]
-pub struct Commit {
-    /// The ticket that the request has its session open with.
-    pub ticket: Ticket,
-    /// A fresh ticket, for a turn that needs one.
-    pub next: Ticket,
-    /// What the request did.
-    pub change: Change,
-    /// When.
-    pub now: Time,
-}
-
-/// What a store made of a [`Commit`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Committed {
-    /// What happened.
-    pub outcome: Outcome,
-    /// The ticket that the visitor must be given now, if it is another than the one they brought.
-    pub ticket: Option<Ticket>,
-}
-
-/// What happened to a change.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// The store has it. The record is the session as the visitor's ticket now opens it.
-    Applied(Arc<Record>),
-    /// The session has ended.
-    Ended,
-    /// Nothing was done: the session is closed, or closed to this ticket.
-    Dropped(Closed),
-    /// Nothing was done: the session would have passed `max_bytes`.
-    TooLarge,
-}
-
-/// What an engine has to write down after [`Session::commit`].
-#[derive(Debug)]
-pub struct Effects {
-    /// What to tell the request.
-    pub committed: Committed,
-    /// Whether the session itself changed.
-    pub changed: bool,
-    /// A new session to file, under its holders.
-    pub fork: Option<Session>,
-    /// Tickets whose sessions end as well, by [`Session::close`].
-    pub end_too: Vec<TicketKey>,
-    /// Tickets that no longer belong to the session and may be forgotten.
-    pub forgotten: Vec<TicketKey>,
-}
-
 impl Session {
-    /// The empty session that `ticket` opens by itself, or `None` when it cannot: it is marked stored, or too old.
-    pub fn begin(ticket: &Ticket, terms: &Terms, now: Time) -> Option<Self> {
-        if ticket.is_stored() || now.since(ticket.issued()) >= terms.idle {
-            return None;
+    /// The empty session that the ticket of `commit` opens by itself, for an engine that does not know the ticket and
+    /// remembers what happened since `born`; or what to answer, when there is none or nothing that is worth a record.
+    ///
+    /// # Errors
+    /// The answer.
+    pub fn begin_for(commit: &Commit, born: Time, terms: &Terms) -> Result<Self, Committed> {
+        let Commit { ticket, now, .. } = commit;
+        // What this very request minted cannot have been in a store that is lost, whatever the clock of the node is.
+        let born = born.min(*now);
+        if let Opening::Closed(closed) = Opening::of_unknown(ticket, born, terms, *now) {
+            return Err(Outcome::Dropped(closed).into());
         }
-        let record = Record::empty(ticket.root(), ticket.issued(), now);
-        Some(Self::live(record, ticket.key(), Vec::new()))
-    }
-
-    /// The empty session that the ticket of `commit` opens by itself, for an engine that knows nothing of the ticket;
-    /// or what to answer, when there is none or nothing that is worth a record.
-    pub fn begin_for(commit: &Commit, terms: &Terms) -> Result<Self, Committed> {
-        let Some(session) = Self::begin(&commit.ticket, terms, commit.now) else {
-            return Err(Outcome::Dropped(match commit.ticket.is_stored() {
-                true => Closed::Unknown,
-                false => Closed::IdleExpired,
-            })
-            .into());
-        };
+        let record = Record::empty(ticket.root(), ticket.issued(), *now);
+        let holder = Holder::current(ticket.key(), ticket.issued());
+        let session = Self::live(record, holder, Vec::new());
         if commit.change.needs_a_record() {
             Ok(session)
         } else {
@@ -174,10 +80,10 @@ impl Session {
         }
     }
 
-    fn live(record: Record, key: TicketKey, forebears: Vec<TicketKey>) -> Self {
+    fn live(record: Record, holder: Holder, forebears: Vec<TicketKey>) -> Self {
         Self {
             record: Arc::new(record),
-            holders: vec![Holder::current(key)],
+            holders: vec![holder],
             state: State::Live,
             forebears,
         }
@@ -189,9 +95,28 @@ impl Session {
             Ok(standing) => Opening::Open {
                 record: Arc::clone(&self.record),
                 standing,
+                upkeep: self.upkeep(key, standing, terms, now),
             },
             Err(closed) => Opening::Closed(closed),
         }
+    }
+
+    fn upkeep(&self, key: &TicketKey, standing: Standing, terms: &Terms, now: Time) -> Upkeep {
+        if standing == Standing::Frozen {
+            Upkeep::Nothing
+        } else if holders::waiting_at(&self.holders, key).is_some() {
+            Upkeep::Settle
+        } else if self.rotation_is_due(key, terms, now) {
+            Upkeep::Rotate
+        } else {
+            Upkeep::Nothing
+        }
+    }
+
+    fn rotation_is_due(&self, key: &TicketKey, terms: &Terms, now: Time) -> bool {
+        let is_due =
+            |every| holders::rotation_is_due(&self.holders, key, every, terms.rotation_grace, now);
+        terms.rotate_every.is_some_and(is_due)
     }
 
     fn standing(&self, key: &TicketKey, terms: &Terms, now: Time) -> Result<Standing, Closed> {
@@ -211,6 +136,9 @@ impl Session {
             (_, Some(retires)) if retires <= now => Err(Closed::Superseded),
             (State::Frozen { .. }, _) => Ok(Standing::Frozen),
             (_, Some(_)) => Ok(Standing::Retiring),
+            (_, None) if !holder.untried && self.holders.iter().any(Holder::is_waiting) => {
+                Ok(Standing::Yielding)
+            }
             (_, None) => Ok(Standing::Current),
         }
     }
@@ -222,23 +150,53 @@ impl Session {
             Ok(standing) => standing,
             Err(closed) => return Effects::nothing(Outcome::Dropped(closed)),
         };
-        match &commit.change.turn {
+        let mut effects = match &commit.change.turn {
             Turn::End => self.end(terms, commit.now),
             Turn::LogIn { user, carry } => self.fork(commit, user, *carry, terms),
-            // A request that brings the old ticket must not replace the newer cookie.
-            Turn::Rotate if standing == Standing::Current => self.rotate(commit, terms),
-            Turn::Rotate | Turn::Stay => self.stay(commit, standing, terms),
-        }
+            // A request that brings the old ticket must not replace the newer cookie. While the newer one has not come
+            // back, though, an app that asks for another gets it: whoever knows the old ticket could have drawn the
+            // newer one as well, and neither may survive what the app guards against.
+            Turn::Rotate if standing != Standing::Retiring => self.rotate(commit, terms),
+            Turn::Rotate | Turn::RotateOnSchedule | Turn::Stay => {
+                self.go_on(commit, standing, terms)
+            }
+        };
+        effects.committed.standing = standing;
+        effects
     }
 
-    fn stay(&mut self, commit: &Commit, standing: Standing, terms: &Terms) -> Effects {
-        let Some(record) = self.edited(commit, terms) else {
-            return Effects::nothing(Outcome::TooLarge);
+    /// The session goes on under the ticket that came. If that is a new one, it has arrived now; if it is an old one
+    /// and that is asked for, a new one is given out beside it.
+    fn go_on(&mut self, commit: &Commit, standing: Standing, terms: &Terms) -> Effects {
+        let (key, now) = (commit.ticket.key(), commit.now);
+        let edited = self.edited(commit, terms);
+        let fits = edited.is_some();
+        let record = edited.unwrap_or_else(|| commit.change.touched(&self.record, now));
+        let mut changed = record != *self.record;
+        if changed {
+            self.record = Arc::new(record);
+        }
+        let rotates =
+            commit.change.turn == Turn::RotateOnSchedule && self.rotation_is_due(&key, terms, now);
+        let retires = now.plus(terms.rotation_grace);
+        changed |= rotates | holders::settle(&mut self.holders, &key, retires);
+        let next = commit.next.marked_stored();
+        let dropped = rotates
+            .then(|| holders::add_untried(&mut self.holders, next.key(), now))
+            .flatten();
+        let resends = fits && standing == Standing::Current && !commit.ticket.is_stored();
+        let ticket = match (rotates, resends) {
+            (true, _) => Some(next),
+            (false, true) => Some(commit.ticket.marked_stored()),
+            (false, false) => None,
         };
-        self.record = Arc::new(record);
-        let resend = standing == Standing::Current && !commit.ticket.is_stored();
-        let ticket = resend.then(|| commit.ticket.marked_stored());
-        self.applied(ticket, terms, commit.now)
+        let mut effects = self.applied(ticket, terms, now);
+        effects.forgotten.extend(dropped);
+        effects.changed = changed || !effects.forgotten.is_empty();
+        if !fits {
+            effects.committed.outcome = Outcome::TooLarge;
+        }
+        effects
     }
 
     fn rotate(&mut self, commit: &Commit, terms: &Terms) -> Effects {
@@ -248,7 +206,8 @@ impl Session {
         self.record = Arc::new(record);
         let next = commit.next.marked_stored();
         let retires = commit.now.plus(terms.rotation_grace);
-        holders::replace(&mut self.holders, next.key(), retires);
+        let holder = Holder::current(next.key(), commit.now);
+        holders::replace(&mut self.holders, holder, retires);
         self.applied(Some(next), terms, commit.now)
     }
 
@@ -267,7 +226,7 @@ impl Session {
             record.jars = self.record.jars.clone();
             record.expiry = self.record.expiry;
         }
-        record.user = Some(user.clone());
+        record.user = Some(Box::new(user.clone()));
         commit.change.apply_edits(&mut record, terms, now);
         if record.weight_bytes() > terms.max_bytes {
             // The old state may stay, but not an old user whom the app has just replaced.
@@ -281,18 +240,19 @@ impl Session {
         forebears.extend(self.holders.first().map(|holder| holder.key));
         let surplus = forebears.len().saturating_sub(FOREBEARS_MAX);
         forebears.drain(..surplus);
-        let fork = Self::live(record, next.key(), forebears);
+        let fork = Self::live(record, Holder::current(next.key(), now), forebears);
         let outcome = Outcome::Applied(Arc::clone(&fork.record));
         Effects {
             fork: Some(fork),
             ..Effects::changed(Committed {
-                outcome,
                 ticket: Some(next),
+                ..outcome.into()
             })
         }
     }
 
-    fn end(&mut self, terms: &Terms, now: Time) -> Effects {
+    /// Ends the session as a logout would, because somebody else than its visitor wants it.
+    pub fn end(&mut self, terms: &Terms, now: Time) -> Effects {
         self.close(Closed::Ended, terms, now);
         let end_too = std::mem::take(&mut self.forebears);
         Effects {
@@ -348,51 +308,10 @@ impl Session {
         let forgotten = holders::forget_retired(&mut self.holders, opens_by_itself_until, now);
         Effects {
             forgotten,
-            ..Effects::changed(Committed { outcome, ticket })
-        }
-    }
-}
-
-impl Effects {
-    /// Nothing was done, and this is why.
-    pub fn nothing(outcome: Outcome) -> Self {
-        Self {
-            changed: false,
-            ..Self::changed(outcome.into())
-        }
-    }
-
-    /// The ticket that came into use, if one did, when the request brought the one with this key.
-    pub fn fresh_ticket(&self, brought: &TicketKey) -> Option<TicketKey> {
-        let given = self.committed.ticket.as_ref()?.key();
-        (given != *brought).then_some(given)
-    }
-
-    fn changed(committed: Committed) -> Self {
-        Self {
-            committed,
-            changed: true,
-            fork: None,
-            end_too: Vec::new(),
-            forgotten: Vec::new(),
-        }
-    }
-}
-
-impl From<Outcome> for Committed {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            ticket: None,
-        }
-    }
-}
-
-impl From<Expired> for Closed {
-    fn from(expired: Expired) -> Self {
-        match expired {
-            Expired::Idle => Self::IdleExpired,
-            Expired::Absolute => Self::AbsoluteExpired,
+            ..Effects::changed(Committed {
+                ticket,
+                ..outcome.into()
+            })
         }
     }
 }

@@ -6,6 +6,10 @@
 
 pub mod ticket;
 
+pub mod ring;
+
+pub mod sealed;
+
 pub mod record;
 
 pub mod expiry;
@@ -14,11 +18,23 @@ pub mod change;
 
 pub mod holders;
 
+pub mod opening;
+
+pub mod commit;
+
 pub mod life;
 
+mod census;
+
+pub mod stored;
+
 pub use change::{Change, DataEdit, JarEdit, Turn};
+pub use commit::{Commit, Committed, Effects, Outcome};
 pub use expiry::{Expiry, Terms};
 pub use holders::Holder;
-pub use life::{Closed, Commit, Committed, Effects, Opening, Outcome, Session, Standing, State};
-pub use record::{Record, User};
-pub use ticket::{KeyRing, Reading, Root, SessionId, SessionIds, Ticket, TicketKey};
+pub use life::{Session, State};
+pub use opening::{Closed, Opening, Standing, Upkeep};
+pub use record::{Record, User, UserKey};
+pub use ring::{KeyRing, KeyUse, Reading, RingKey};
+pub use sealed::{Carried, Place, Scope};
+pub use ticket::{FAMILIES, KeyId, Root, SessionId, SessionIds, Ticket, TicketKey};

@@ -1,14 +1,13 @@
 //! The record: what a store holds of a session.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::expiry::Expiry;
-use super::ticket::Root;
+use super::ticket::{Root, hash_framed};
 use crate::base::clock::Time;
 use crate::base::kept::KeptCookie;
+use crate::base::small_map::SmallMap;
 
 /// What a session knows. Immutable once in a store; a change makes a new one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,16 +21,16 @@ pub struct Record {
     pub touched: Time,
     /// Who logged in, if anybody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<User>,
+    pub user: Option<Box<User>>,
     /// The session's own expiry, if the app set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
     /// The session's data.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub data: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "SmallMap::is_empty")]
+    pub data: SmallMap<Value>,
     /// The app cookies, by the name of the site.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub jars: BTreeMap<String, Vec<KeptCookie>>,
+    #[serde(default, skip_serializing_if = "SmallMap::is_empty")]
+    pub jars: SmallMap<Vec<KeptCookie>>,
 }
 
 /// Who logged in.
@@ -60,7 +59,28 @@ pub struct User {
     pub auth_time: Time,
 }
 
+/// Under what a store finds the sessions of a user: a hash of the issuer and the id, so that neither is an index key
+/// that needs escaping. Two sites may know different people by one id; [`User::is_same_as`] tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserKey(pub [u8; 32]);
+
+impl UserKey {
+    /// The key of the user with this id, as `issuer` or, without one, a site vouches for it.
+    pub fn of(issuer: Option<&str>, id: &str) -> Self {
+        Self(hash_framed(&[
+            b"cloakroom user key v1",
+            issuer.unwrap_or_default().as_bytes(),
+            id.as_bytes(),
+        ]))
+    }
+}
+
 impl User {
+    /// Under what a store finds the user's sessions.
+    pub fn key(&self) -> UserKey {
+        UserKey::of(self.issuer.as_deref(), &self.id)
+    }
+
     /// Whether `other` is the same person: same issuer, id and binding site.
     pub fn is_same_as(&self, other: &Self) -> bool {
         (&self.issuer, &self.id, &self.site) == (&other.issuer, &other.id, &other.site)
@@ -76,8 +96,8 @@ impl Record {
             touched: now,
             user: None,
             expiry: None,
-            data: Map::new(),
-            jars: BTreeMap::new(),
+            data: SmallMap::new(),
+            jars: SmallMap::new(),
         }
     }
 
@@ -113,14 +133,18 @@ impl Record {
                 + groups.sum::<usize>()
                 + map_bytes(&user.claims)
         });
-        256 + jars + user + map_bytes(&self.data)
+        let data = self.data.iter();
+        let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
+        256 + jars + user + data
     }
 }
 
 fn map_bytes(map: &Map<String, Value>) -> usize {
-    map.iter()
-        .map(|(key, value)| key.len() + value_bytes(value) + 4)
-        .sum()
+    map.iter().map(|(key, value)| entry_bytes(key, value)).sum()
+}
+
+fn entry_bytes(key: &str, value: &Value) -> usize {
+    key.len() + value_bytes(value) + 4
 }
 
 fn value_bytes(value: &Value) -> usize {

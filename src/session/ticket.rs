@@ -1,40 +1,33 @@
 //! The ticket: what the browser holds, and the only thing that opens a session.
 //!
-//! `version ‖ key id ‖ issue time ‖ stored flag ‖ 256 random bits ‖ tag`, base64url without padding. The tag lets a
-//! forged ticket die before any store is asked; the store knows only a one-way hash of the random part, so a stolen
+//! How it is written and verified is in `ring.rs`. The store knows only a one-way hash of its random part, so a stolen
 //! store opens nothing. Session IDs for apps and logs are derived with a key of their own and cannot be turned back.
 
 use std::fmt;
+use std::sync::Arc;
 
-use aws_lc_rs::{constant_time, digest, hmac};
-use data_encoding::BASE64URL_NOPAD;
-use zeroize::Zeroizing;
+use aws_lc_rs::{digest, hmac};
 
+use super::sealed::Carried;
 use crate::base::clock::Time;
 use crate::base::secret::{Secret, random_bytes};
 
-const VERSION: u8 = 1;
-const KEY_ID_BYTES: usize = 4;
-const RANDOM_BYTES: usize = 32;
-const TAG_BYTES: usize = 32;
-const BODY_BYTES: usize = 1 + KEY_ID_BYTES + 8 + 1 + RANDOM_BYTES;
-/// Bytes before encoding. A multiple of three, so that every ticket has exactly one spelling.
-const TICKET_BYTES: usize = BODY_BYTES + TAG_BYTES;
-/// Characters of an encoded ticket; anything of another length is not one.
-pub const TICKET_CHARS: usize = TICKET_BYTES / 3 * 4;
-const _: () = assert!(TICKET_BYTES.is_multiple_of(3) && TICKET_CHARS < 200);
+pub(super) const KEY_ID_BYTES: usize = 4;
+pub(super) const RANDOM_BYTES: usize = 32;
 
-const PURPOSE_TAG: &[u8] = b"cloakroom ticket tag v1";
 const PURPOSE_STORE_KEY: &[u8] = b"cloakroom store key v1";
 const PURPOSE_ROOT: &[u8] = b"cloakroom session root v1";
 const PURPOSE_SESSION_ID: &[u8] = b"cloakroom session id v1";
+const PURPOSE_FINGERPRINT: &[u8] = b"cloakroom session id key fingerprint v1";
 
 /// The bearer secret of one visitor, verified or freshly minted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    random: Secret<[u8; RANDOM_BYTES]>,
-    issued: Time,
-    stored: bool,
+    pub(super) random: Secret<[u8; RANDOM_BYTES]>,
+    pub(super) issued: Time,
+    pub(super) stored: bool,
+    /// The session itself, if the ticket is a sealed one.
+    pub(super) carried: Option<Arc<Carried>>,
 }
 
 impl Ticket {
@@ -44,6 +37,20 @@ impl Ticket {
             random: Secret::new(random_bytes()),
             issued: now,
             stored: false,
+            carried: None,
+        }
+    }
+
+    /// A new ticket of the same [family](TicketKey::family), for the session that this one opens or for a fork of it.
+    /// It is drawn until it fits, about [`FAMILIES`] times, so that it is as hard to guess as any but for the family.
+    #[must_use]
+    pub fn mint_beside(&self, now: Time) -> Self {
+        let family = self.key().family();
+        loop {
+            let drawn = Self::mint(now);
+            if drawn.key().family() == family {
+                return drawn;
+            }
         }
     }
 
@@ -52,6 +59,26 @@ impl Ticket {
     pub fn marked_stored(&self) -> Self {
         Self {
             stored: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same ticket, with its session in it.
+    #[must_use]
+    pub fn carrying(&self, carried: Carried) -> Self {
+        Self {
+            stored: true,
+            carried: Some(Arc::new(carried)),
+            ..self.clone()
+        }
+    }
+
+    /// The same ticket as it was before its session was stored or sealed.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        Self {
+            stored: false,
+            carried: None,
             ..self.clone()
         }
     }
@@ -75,6 +102,11 @@ impl Ticket {
         self.stored
     }
 
+    /// What it carries, if it is a sealed one.
+    pub fn carried(&self) -> Option<&Carried> {
+        self.carried.as_deref()
+    }
+
     /// Under which key a store files it: a one-way hash, so that a stolen store opens no session.
     pub fn key(&self) -> TicketKey {
         TicketKey(self.hash(PURPOSE_STORE_KEY))
@@ -86,19 +118,27 @@ impl Ticket {
     }
 
     fn hash(&self, purpose: &[u8]) -> [u8; 32] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for_each_framed(&[purpose, self.random.expose()], |part| {
-            context.update(part)
-        });
-        let mut out = [0; 32];
-        out.copy_from_slice(context.finish().as_ref());
-        out
+        hash_framed(&[purpose, self.random.expose()])
     }
 }
 
 /// What stores file a ticket under. Not a secret: it opens nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TicketKey(pub [u8; 32]);
+
+/// How many families of tickets there are.
+pub const FAMILIES: u8 = 64;
+
+impl TicketKey {
+    /// The family of the ticket, below [`FAMILIES`].
+    ///
+    /// Law: a ticket that takes the place of another, by a rotation or a fork, is of the same family. So whatever one
+    /// change touches (a session, its tickets, its fork, its forebears) is of one family, and a store that keeps
+    /// families apart, on several servers perhaps, still makes each change at one place.
+    pub const fn family(&self) -> u8 {
+        self.0[0] / (u8::MAX / FAMILIES + 1)
+    }
+}
 
 impl fmt::Debug for TicketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,109 +161,26 @@ impl fmt::Debug for Root {
 }
 
 /// The name of a signing key: short, public, and part of each ticket.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; KEY_ID_BYTES]);
 
-impl fmt::Debug for KeyId {
+impl KeyId {
+    /// Reads what its `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        bytes.ok()?.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
     }
 }
 
-/// What came of reading a cookie value as a ticket.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// Its tag is right.
-    Genuine(Ticket),
-    /// It has the shape of a ticket and a key id that we do not have (any more).
-    UnknownKey,
-    /// It is not a ticket of ours.
-    Forged,
-}
-
-/// The secret keys: the first signs, all of them verify.
-#[derive(Debug)]
-pub struct KeyRing {
-    keys: Vec<RingKey>,
-}
-
-struct RingKey {
-    id: KeyId,
-    /// Ready for use: the key schedule is worked out once, not per request.
-    mac: hmac::Key,
-}
-
-impl fmt::Debug for RingKey {
+impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RingKey").field(&self.id).finish()
-    }
-}
-
-impl KeyRing {
-    /// A ring of `keys`, the signing one first. `None` for a ring without keys.
-    pub fn new(keys: &[Secret<[u8; 32]>]) -> Option<Self> {
-        if keys.is_empty() {
-            return None;
-        }
-        let keys = keys.iter().map(RingKey::new).collect();
-        Some(Self { keys })
-    }
-
-    /// The ticket as the browser gets it.
-    pub fn encode(&self, ticket: &Ticket) -> Zeroizing<String> {
-        let key = &self.keys[0];
-        let mut bytes = Zeroizing::new([0_u8; TICKET_BYTES]);
-        bytes[0] = VERSION;
-        bytes[1..5].copy_from_slice(&key.id.0);
-        bytes[5..13].copy_from_slice(&ticket.issued.as_millis().to_be_bytes());
-        bytes[13] = u8::from(ticket.stored);
-        bytes[14..BODY_BYTES].copy_from_slice(ticket.random.expose());
-        let tag = key.tag(&bytes[..BODY_BYTES]);
-        bytes[BODY_BYTES..].copy_from_slice(tag.as_ref());
-        Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes))
-    }
-
-    /// Reads a cookie value. The tag is compared in constant time, and nothing of a value is believed before.
-    pub fn read(&self, value: &[u8]) -> Reading {
-        let mut bytes = Zeroizing::new([0_u8; TICKET_BYTES]);
-        if value.len() != TICKET_CHARS || BASE64URL_NOPAD.decode_mut(value, &mut *bytes).is_err() {
-            return Reading::Forged;
-        }
-        let (body, tag) = bytes.split_at(BODY_BYTES);
-        let ([VERSION, ..], Some(id)) = (body, body.get(1..5)) else {
-            return Reading::Forged;
-        };
-        let Some(key) = self.keys.iter().find(|key| key.id.0 == *id) else {
-            return Reading::UnknownKey;
-        };
-        if constant_time::verify_slices_are_equal(key.tag(body).as_ref(), tag).is_err() {
-            return Reading::Forged;
-        }
-        let mut issued = [0; 8];
-        issued.copy_from_slice(&body[5..13]);
-        let mut random = [0; RANDOM_BYTES];
-        random.copy_from_slice(&body[14..]);
-        Reading::Genuine(Ticket {
-            random: Secret::new(random),
-            issued: Time::from_millis(u64::from_be_bytes(issued)),
-            stored: body[13] != 0,
-        })
-    }
-}
-
-impl RingKey {
-    fn new(key: &Secret<[u8; 32]>) -> Self {
-        let fingerprint = digest::digest(&digest::SHA256, key.expose());
-        let mut id = [0; KEY_ID_BYTES];
-        id.copy_from_slice(&fingerprint.as_ref()[..KEY_ID_BYTES]);
-        Self {
-            id: KeyId(id),
-            mac: hmac::Key::new(hmac::HMAC_SHA256, key.expose()),
-        }
-    }
-
-    fn tag(&self, body: &[u8]) -> hmac::Tag {
-        mac_framed(&self.mac, &[PURPOSE_TAG, body])
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -257,6 +214,14 @@ impl SessionIds {
         }
     }
 
+    /// A name for its key, by which two nodes see whether they have the same one. It gives nothing of the key away.
+    pub fn fingerprint(&self) -> KeyId {
+        let tag = mac_framed(&self.mac, &[PURPOSE_FINGERPRINT]);
+        let mut id = [0; KEY_ID_BYTES];
+        id.copy_from_slice(&tag.as_ref()[..KEY_ID_BYTES]);
+        KeyId(id)
+    }
+
     /// The ID that the session with this root has at `site`.
     pub fn derive(&self, root: &Root, site: &str) -> SessionId {
         let tag = mac_framed(&self.mac, &[PURPOSE_SESSION_ID, site.as_bytes(), &root.0]);
@@ -274,7 +239,16 @@ impl fmt::Debug for SessionIds {
     }
 }
 
-fn mac_framed(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
+/// SHA-256 of `parts`, each with its length before it.
+pub(super) fn hash_framed(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for_each_framed(parts, |part| context.update(part));
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+pub(super) fn mac_framed(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
     for_each_framed(parts, |part| context.update(part));
     context.sign()
@@ -282,7 +256,7 @@ fn mac_framed(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
 
 /// Feeds each part with its length before it: without that, ("ab", "c") and ("a", "bc") would read the same, which is
 /// how Django's signed cookies came to collide (CVE-2026-6873).
-fn for_each_framed(parts: &[&[u8]], mut feed: impl FnMut(&[u8])) {
+pub(super) fn for_each_framed(parts: &[&[u8]], mut feed: impl FnMut(&[u8])) {
     for part in parts {
         feed(&(part.len() as u64).to_be_bytes());
         feed(part);
@@ -293,62 +267,21 @@ fn for_each_framed(parts: &[&[u8]], mut feed: impl FnMut(&[u8])) {
 mod tests {
     use super::*;
 
-    fn ring(keys: &[[u8; 32]]) -> KeyRing {
-        let keys: Vec<_> = keys.iter().map(|key| Secret::new(*key)).collect();
-        KeyRing::new(&keys).expect("keys were given")
-    }
-
     #[test]
-    fn what_was_issued_reads_back() {
-        let ring = ring(&[[1; 32]]);
-        for ticket in [
-            Ticket::mint(Time::from_secs(7)),
-            Ticket::mint(Time::from_secs(8)).marked_stored(),
-        ] {
-            assert_eq!(
-                ring.read(ring.encode(&ticket).as_bytes()),
-                Reading::Genuine(ticket)
-            );
+    fn a_key_id_reads_back_and_nothing_else_does() {
+        let id = KeyId([0, 1, 0xab, 0xff]);
+        assert_eq!(KeyId::parse(&id.to_string()), Some(id));
+        assert_eq!(KeyId::parse("0001ABFF"), Some(id));
+        for text in ["", "0001abf", "0001abff00", "0001abfg", " 0001abff"] {
+            assert_eq!(KeyId::parse(text), None, "{text}");
         }
     }
 
     #[test]
-    fn every_flipped_bit_and_every_cut_is_noticed() {
-        let ring = ring(&[[1; 32]]);
-        let text = ring.encode(&Ticket::mint(Time::from_secs(7)));
-        for at in 0..text.len() {
-            for bit in 0..8 {
-                let mut forged = text.as_bytes().to_vec();
-                forged[at] ^= 1 << bit;
-                assert!(
-                    !matches!(ring.read(&forged), Reading::Genuine(_)),
-                    "byte {at}, bit {bit}"
-                );
-            }
-            assert_eq!(ring.read(&text.as_bytes()[..at]), Reading::Forged);
-        }
-        assert_eq!(ring.read(format!("{}A", *text).as_bytes()), Reading::Forged);
-        assert_eq!(ring.read(&vec![b'A'; 1 << 20]), Reading::Forged);
-    }
-
-    #[test]
-    fn the_newest_key_signs_and_all_verify() {
-        let old = ring(&[[1; 32]]);
-        let both = ring(&[[2; 32], [1; 32]]);
-        let new = ring(&[[2; 32]]);
-        let ticket = Ticket::mint(Time::from_secs(7));
-        assert_eq!(
-            both.read(old.encode(&ticket).as_bytes()),
-            Reading::Genuine(ticket.clone())
-        );
-        assert_eq!(
-            new.read(both.encode(&ticket).as_bytes()),
-            Reading::Genuine(ticket.clone())
-        );
-        assert_eq!(
-            new.read(old.encode(&ticket).as_bytes()),
-            Reading::UnknownKey
-        );
+    fn two_keys_of_session_ids_have_two_fingerprints() {
+        let print = |byte| SessionIds::new(&Secret::new([byte; 32])).fingerprint();
+        assert_eq!(print(1), print(1));
+        assert_ne!(print(1), print(2));
     }
 
     #[test]
@@ -363,13 +296,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_printed() {
-        let ring = ring(&[[1; 32]]);
-        let ticket = Ticket::mint(Time::from_secs(7));
-        let printed = format!("{ticket:?} {ring:?}");
-        assert!(
-            !printed.contains(ring.encode(&ticket).as_str()) && printed.contains("<redacted>"),
-            "{printed}"
-        );
+    fn every_ticket_has_a_family_and_one_minted_beside_it_is_of_the_same() {
+        assert_eq!(TicketKey([0; 32]).family(), 0);
+        assert_eq!(TicketKey([0xff; 32]).family(), FAMILIES - 1);
+        for _ in 0..20 {
+            let ticket = Ticket::mint(Time::from_secs(7));
+            let next = ticket.mint_beside(Time::from_secs(8));
+            assert_eq!(next.key().family(), ticket.key().family());
+            assert_ne!(next.key(), ticket.key());
+            assert_eq!(next.issued(), Time::from_secs(8));
+            assert!(!next.is_stored());
+        }
     }
 }

@@ -67,9 +67,8 @@ mod tests {
 
     use super::*;
     use crate::base::clock::Time;
-    use crate::session::life::{Commit, Committed, Opening};
-    use crate::session::ticket::TicketKey;
-    use crate::store::{Answer, StoreFault};
+    use crate::session::{Commit, Committed, Opening, Ticket};
+    use crate::store::{Answer, Catalogue, StoreFault};
 
     /// A store that answers sweeps from a script, and tells the test when the script is over.
     struct Scripted {
@@ -78,7 +77,7 @@ mod tests {
     }
 
     impl Store for Scripted {
-        fn open(&self, _: &TicketKey, _: Time) -> Answer<Opening> {
+        fn open(&self, _: &Ticket, _: Time) -> Answer<Opening> {
             Answer::now(Opening::Vacant)
         }
 
@@ -93,6 +92,10 @@ mod tests {
                 self.over.notify_one();
             }
             Answer::Now(Some(answer))
+        }
+
+        fn catalogue(&self) -> Option<&dyn Catalogue> {
+            None
         }
     }
 

@@ -27,6 +27,17 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// A request of which the head alone is known.
+    pub fn of(head: &http::request::Parts) -> Self {
+        Self {
+            method: head.method.clone(),
+            target: head.uri.to_string(),
+            headers: head.headers.clone(),
+            body: Bytes::new(),
+            trailers: HeaderMap::new(),
+        }
+    }
+
     /// The path alone.
     pub fn path(&self) -> &str {
         let end = self.target.find('?').unwrap_or(self.target.len());
@@ -111,6 +122,13 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The same as a response of any server.
+    pub fn into_response(self) -> Response<Body> {
+        self.0.map(full)
+    }
+}
+
 /// A running app. It ends with the test, or when it is stopped.
 pub struct App {
     addr: SocketAddr,
@@ -155,7 +173,9 @@ impl App {
         let handle = Arc::new(handle);
         Self::start(free(), move |request, log: Log| {
             let handle = Arc::clone(&handle);
-            log.lock().expect("the log").push(head(&request));
+            let (head, body) = request.into_parts();
+            log.lock().expect("the log").push(Seen::of(&head));
+            let request = Request::from_parts(head, body);
             async move { Ok(handle(request).await) }
         })
         .await
@@ -234,19 +254,10 @@ where
     }
 }
 
-fn head(request: &Request<Incoming>) -> Seen {
-    Seen {
-        method: request.method().clone(),
-        target: request.uri().to_string(),
-        headers: request.headers().clone(),
-        body: Bytes::new(),
-        trailers: HeaderMap::new(),
-    }
-}
-
 async fn read(request: Request<Incoming>) -> Result<Seen, BoxError> {
-    let mut seen = head(&request);
-    let body = request.into_body().collect().await?;
+    let (head, body) = request.into_parts();
+    let mut seen = Seen::of(&head);
+    let body = body.collect().await?;
     seen.trailers = body.trailers().cloned().unwrap_or_default();
     seen.body = body.to_bytes();
     Ok(seen)

@@ -11,9 +11,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::body::{Body, full};
+use super::body::{Body, BoxError, full};
 use super::cookies::CookieStore;
-use super::gate::TICKET;
+use super::gate::{Gate, TICKET};
 
 /// A browser of one person.
 pub struct Browser {
@@ -36,6 +36,16 @@ impl Browser {
             http2: false,
             cookies: Mutex::new(CookieStore::new()),
             lines: Mutex::default(),
+        }
+    }
+
+    /// The same browser, with what it holds now, at another node.
+    pub fn at(&self, node: &Gate) -> Self {
+        let cookies = self.cookies.lock().expect("the cookies").clone();
+        Self {
+            http2: self.http2,
+            cookies: Mutex::new(cookies),
+            ..node.browser()
         }
     }
 
@@ -172,13 +182,29 @@ impl Call<'_> {
         }
     }
 
+    /// Sends it and reads the whole answer, or `None` when the gateway was gone before it had answered whole.
+    pub async fn try_send(self) -> Option<Answer> {
+        let (head, body) = self.try_stream().await.ok()?.into_parts();
+        let body = body.collect().await.ok()?;
+        Some(Answer {
+            status: head.status,
+            headers: head.headers,
+            trailers: body.trailers().cloned().unwrap_or_default(),
+            body: body.to_bytes(),
+        })
+    }
+
     /// Sends it and returns as soon as the head of the answer is there.
     pub async fn stream(self) -> Response<Incoming> {
+        self.try_stream().await.expect("an answer")
+    }
+
+    async fn try_stream(self) -> Result<Response<Incoming>, BoxError> {
         let browser = self.browser;
         let (host, own) = (self.host.clone(), self.cookies.is_none());
         let path = self.target.split('?').next().unwrap_or("/").to_owned();
         let request = self.into_request(&path);
-        let answer = browser.exchange(&host, request).await;
+        let answer = browser.exchange(&host, request).await?;
         for line in answer.headers().get_all("set-cookie") {
             let line = String::from_utf8_lossy(line.as_bytes()).into_owned();
             if own {
@@ -187,7 +213,7 @@ impl Call<'_> {
             }
             browser.remember(line);
         }
-        answer
+        Ok(answer)
     }
 
     fn into_request(self, path: &str) -> Request<Body> {
@@ -226,25 +252,29 @@ impl Browser {
     }
 
     /// One connection for each request: tests shall not depend on who shares one.
-    async fn exchange(&self, host: &str, request: Request<Body>) -> Response<Incoming> {
+    async fn exchange(
+        &self,
+        host: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, BoxError> {
         let at = *self.at.lock().expect("the address");
-        let stream = TcpStream::connect(at).await.expect("the gateway");
-        let name = host.to_owned().try_into().expect("a server name");
+        let stream = TcpStream::connect(at).await?;
+        let name = host.to_owned().try_into()?;
         let tls = &self.tls[usize::from(self.http2)];
-        let stream = tls.connect(name, stream).await.expect("a handshake");
+        let stream = tls.connect(name, stream).await?;
         let agreed = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
         let io = TokioIo::new(stream);
         if self.http2 {
             assert_eq!(agreed.as_deref(), Some(&b"h2"[..]), "ALPN");
             let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
-            let (mut sender, connection) = handshake.await.expect("HTTP/2");
+            let (mut sender, connection) = handshake.await?;
             tokio::spawn(connection);
-            sender.send_request(request).await.expect("an answer")
+            Ok(sender.send_request(request).await?)
         } else {
             let handshake = hyper::client::conn::http1::handshake(io);
-            let (mut sender, connection) = handshake.await.expect("HTTP/1.1");
+            let (mut sender, connection) = handshake.await?;
             tokio::spawn(connection);
-            sender.send_request(request).await.expect("an answer")
+            Ok(sender.send_request(request).await?)
         }
     }
 }

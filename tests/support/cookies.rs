@@ -19,6 +19,7 @@ pub struct Held {
 }
 
 /// What the browser holds.
+#[derive(Clone)]
 pub struct CookieStore {
     held: Vec<Held>,
     clock: Clock,

@@ -23,7 +23,10 @@ pub const TICKET: &str = "__Host-session";
 pub struct Setup<'a> {
     pub server: &'a str,
     pub session: &'a str,
+    /// An engine of its own takes the place of SQLite.
     pub store: &'a str,
+    /// The key ring file, for several gateways with one.
+    pub keys: &'a str,
     /// Lines of `[[site]]`, then tables that belong to it such as `[site.cookies]`.
     pub site: &'a str,
 }
@@ -31,7 +34,7 @@ pub struct Setup<'a> {
 /// A gateway process. It is killed when dropped.
 pub struct Gate {
     child: Child,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     https: Arc<Mutex<SocketAddr>>,
     http: Option<SocketAddr>,
     stdout: Lines,
@@ -58,12 +61,26 @@ impl Gate {
         let started = start(folder.path(), plain).await;
         Self {
             child: started.child,
-            folder,
+            folder: Arc::new(folder),
             https: Arc::new(Mutex::new(started.https)),
             http: started.http,
             stdout: started.stdout,
             stderr: started.stderr,
             ca,
+        }
+    }
+
+    /// Another node: a process of its own with the same configuration, keys and store.
+    pub async fn another(&self) -> Self {
+        let started = start(self.folder.path(), self.http.is_some()).await;
+        Self {
+            child: started.child,
+            folder: Arc::clone(&self.folder),
+            https: Arc::new(Mutex::new(started.https)),
+            http: started.http,
+            stdout: started.stdout,
+            stderr: started.stderr,
+            ca: self.ca.clone(),
         }
     }
 
@@ -85,6 +102,11 @@ impl Gate {
     /// A browser that knows this gateway, also after a restart, and holds nothing.
     pub fn browser(&self) -> Browser {
         Browser::new(Arc::clone(&self.https), self.tls(false), self.tls(true))
+    }
+
+    /// The process, for signals.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// TLS that trusts this gateway's CA alone.
@@ -190,8 +212,19 @@ pub fn configuration(app: SocketAddr, setup: Setup<'_>) -> String {
         server,
         session,
         store,
+        keys,
         site,
     } = setup;
+    let keys = if keys.is_empty() {
+        "data/session.keys"
+    } else {
+        keys
+    };
+    let store = if store.contains("engine =") {
+        store.to_owned()
+    } else {
+        format!("engine = \"sqlite\"\npath = \"data/sessions.db\"\n{store}")
+    };
     format!(
         r#"
 [server]
@@ -211,11 +244,9 @@ access = "stdout"
 {session}
 
 [session.keys]
-file = "data/session.keys"
+file = "{keys}"
 
 [session.store]
-engine = "sqlite"
-path = "data/sessions.db"
 {store}
 
 [[site]]

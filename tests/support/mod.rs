@@ -17,9 +17,15 @@ mod cookies;
 
 mod raw;
 
+mod admin;
+
 pub mod body;
 
 pub mod forms;
+
+pub mod servers;
+
+pub mod contract;
 
 use std::future::Future;
 use std::task::Poll;

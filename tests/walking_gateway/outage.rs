@@ -7,6 +7,7 @@ use crate::support::{App, Gate, Reply, Setup, eventually};
 async fn app() -> App {
     App::answering(|seen| match seen.path() {
         "/start" => Reply::ok("ok").header("set-cookie", "sid=kept; Path=/"),
+        "/logout" => Reply::ok("ok").header("x-session-logout", "?1"),
         "/login" => Reply::ok("ok").header("x-session-login", "\"alice\""),
         _ => Reply::ok("ok"),
     })
@@ -29,6 +30,26 @@ fn lock(gate: &Gate) -> Connection {
         .expect("patience");
     lock.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     lock
+}
+
+/// Somebody tidies the folder up. What went on into a file without a name would be lost with the process, and a command
+/// that ends sessions would find none.
+#[tokio::test]
+async fn files_that_are_taken_away_beside_the_database_are_noticed() {
+    let app = app().await;
+    for end in ["-wal", "-shm"] {
+        let gate = Gate::with(&app, setup("")).await;
+        let browser = gate.browser();
+        browser.get("/start").send().await;
+        let ticket = browser.ticket_line();
+        let file = gate.folder().join(format!("data/sessions.db{end}"));
+        std::fs::remove_file(file).expect("a file to take away");
+
+        let answer = browser.post("/login", "").send().await;
+
+        assert_eq!(answer.status(), 503, "{end}");
+        assert_eq!(browser.ticket_line(), ticket, "{end}");
+    }
 }
 
 #[tokio::test]
@@ -85,6 +106,15 @@ async fn an_outage_may_be_anonymous_and_still_touches_no_cookie() {
     let answer = browser.get("/start").send().await;
 
     assert_eq!(answer.status(), 200);
+    assert!(
+        answer.set_cookies().is_empty(),
+        "{:?}",
+        answer.set_cookies()
+    );
+
+    // But nobody shall believe in a logout that did not happen.
+    let answer = browser.get("/logout").send().await;
+    assert_eq!(answer.status(), 503);
     assert!(
         answer.set_cookies().is_empty(),
         "{:?}",

@@ -6,12 +6,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::super::file;
-use super::super::settings::{Certificate, Limits, Server, Tls};
+use super::super::settings::{AdminAddress, Certificate, Limits, Server, Tls};
 use super::super::units::Span;
 use super::{Check, value};
 
 /// Below it, the HTTP/1 parser of hyper has no buffer to work with.
 const HEADER_BYTES_MIN: usize = 8 << 10;
+
+/// The longest path that Linux takes for a Unix socket, less what a name beside it needs until the socket is ready.
+const SOCKET_PATH_BYTES_MAX: usize = 107 - ".new".len();
 
 /// The most threads anybody has cores for.
 const THREADS_MAX: u32 = 1024;
@@ -24,6 +27,7 @@ pub(super) fn server(check: &mut Check<'_>, mirror: file::Server) -> Server {
     let mut taken: Vec<(SocketAddr, String)> = Vec::new();
     let https = listeners(check, "server.https", &mirror.https, &mut taken);
     let http = listeners(check, "server.http", &mirror.http, &mut taken);
+    let admin = admin(check, &mirror.admin, &taken);
     if mirror.threads > THREADS_MAX {
         let way_out = format!("write at most {THREADS_MAX}, or 0 for one per core");
         check.fault("server.threads", "more threads than cores", way_out);
@@ -31,6 +35,7 @@ pub(super) fn server(check: &mut Check<'_>, mirror: file::Server) -> Server {
     Server {
         https,
         http,
+        admin,
         trusted_proxies: proxies(check, &mirror.trusted_proxies),
         threads: usize::try_from(mirror.threads)
             .ok()
@@ -65,6 +70,35 @@ fn listeners(
         found.push(address);
     }
     found
+}
+
+/// Where the administration listens. What it tells is for this machine: there is no TLS and no token yet.
+fn admin(
+    check: &mut Check<'_>,
+    text: &str,
+    taken: &[(SocketAddr, String)],
+) -> Option<AdminAddress> {
+    const KEY: &str = "server.admin";
+    if text.is_empty() {
+        return None;
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = check.file(KEY, path);
+        if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+            let why = format!("{} is too long for a Unix socket", path.display());
+            let way_out = format!("take a path of at most {SOCKET_PATH_BYTES_MAX} bytes");
+            check.fault(KEY, why, way_out);
+        }
+        return Some(AdminAddress::Unix(path));
+    }
+    let address = check.accept(KEY, value::admin_address(text))?;
+    let other = taken
+        .iter()
+        .find(|(other, _)| *other == address && address.port() != 0);
+    if let Some((_, other)) = other {
+        check.fault(KEY, format!("is in {other} already"), "take another port");
+    }
+    Some(AdminAddress::Tcp(address))
 }
 
 fn proxies(check: &mut Check<'_>, texts: &[String]) -> Vec<IpNet> {

@@ -4,9 +4,13 @@ mod listen;
 
 mod login;
 
+mod sealed;
+
 mod session;
 
 mod site;
+
+mod store;
 
 mod value;
 
@@ -14,9 +18,11 @@ use std::fs::File as OpenFile;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+pub(super) use self::store::exposed;
 use super::fault::{Fault, Origins};
 use super::file::File;
 use super::settings::{AccessLog, Log, Settings};
+use crate::base::causes::Causes;
 
 /// Judges `mirror`; relative paths count from `base`. Tells the settings, warnings, and faults: with faults the
 /// settings are good for nothing.
@@ -34,7 +40,8 @@ pub(super) fn check(
     let server = listen::server(&mut check, mirror.server);
     let tls = listen::tls(&mut check, mirror.tls);
     let sessions = session::sessions(&mut check, &mirror.session);
-    let store = session::store(&mut check, &mirror.session.store);
+    let store = store::store(&mut check, &mirror.session);
+    sealed::judge(&mut check, &mirror.session);
     let cookie = session::cookie(&mut check, mirror.session.cookie);
     let sites = site::sites(&mut check, mirror.site, &cookie);
     let log = Log {
@@ -88,6 +95,12 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
             };
             let path = format!("tls.certificate[{at}].{key}");
             faults.push(settings.origins.fault(&path, why, way_out));
+        }
+    }
+    for (path, text) in settings.store.secrets() {
+        if let Err(fault) = text.read() {
+            let why = Causes(&fault).to_string();
+            faults.push(settings.origins.fault(&format!("{path}_file"), why, ""));
         }
     }
     faults

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::file;
-use super::super::settings::{Engine, OnOutage, Sessions, Store};
+use super::super::settings::{Keys, Sessions};
 use super::Check;
 use super::listen::positive;
 use crate::base::kept::SameSite;
@@ -12,6 +12,12 @@ use crate::session::Terms;
 
 /// Longer than any request runs; during it, a stolen old ticket still opens something.
 const ROTATION_GRACE_MAX: Duration = Duration::from_secs(300);
+
+/// More sessions of one user than anybody has.
+const USER_SESSIONS_MAX: u32 = 1000;
+
+/// A key that was stolen goes on signing for as long as its successor waits.
+const ACTIVATE_AFTER_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// Browsers keep no cookie longer (RFC 6265bis 5.5).
 const COOKIE_LIFE_MAX: Duration = Duration::from_secs(400 * 86_400);
@@ -24,6 +30,8 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
         idle: positive(check, "session.idle_timeout", mirror.idle_timeout),
         absolute: positive(check, "session.absolute_timeout", mirror.absolute_timeout),
         rotation_grace: mirror.rotation_grace.0,
+        rotate_every: Some(mirror.rotate_every.0).filter(|every| !every.is_zero()),
+        save_every_request: mirror.save_every_request,
         max_bytes: check.at_least(
             "session.max_bytes",
             mirror.max_bytes.in_memory(),
@@ -53,6 +61,17 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
             "write at most \"5m\"; \"10s\" is plenty",
         );
     }
+    check_rotation(check, &terms);
+    if mirror.max_per_user > USER_SESSIONS_MAX {
+        let why = "all of them are looked through at each login";
+        let way_out = format!("write at most {USER_SESSIONS_MAX}, or 0 for no limit");
+        check.fault("session.max_per_user", why, way_out);
+    }
+    if mirror.keys.activate_after.0 > ACTIVATE_AFTER_MAX {
+        let why = "for so long a new key would not sign";
+        let way_out = "write at most \"7d\"; \"10m\" is enough to bring it to every node";
+        check.fault("session.keys.activate_after", why, way_out);
+    }
     if terms.absolute > COOKIE_LIFE_MAX && !mirror.expire_at_browser_close {
         let why = "browsers keep a cookie for 400 days at most";
         check.warn("session.absolute_timeout", why, "");
@@ -60,40 +79,30 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
     Sessions {
         terms,
         expire_at_browser_close: mirror.expire_at_browser_close,
-        keys_file: check.file("session.keys.file", &mirror.keys.file),
+        max_per_user: Some(mirror.max_per_user).filter(|most| *most > 0),
+        max_new_per_ip: Some(mirror.max_new_per_ip).filter(|most| *most > 0),
+        keys: Keys {
+            file: check.file("session.keys.file", &mirror.keys.file),
+            activate_after: mirror.keys.activate_after.0,
+        },
     }
 }
 
-pub(super) fn store(check: &mut Check<'_>, mirror: &file::Store) -> Store {
-    let engine = match mirror.engine {
-        file::Engine::Sqlite => Engine::Sqlite {
-            path: check.file("session.store.path", &mirror.path),
-        },
-        file::Engine::Memory => {
-            let why = "every session ends when cloakroom stops";
-            check.warn(
-                "session.store.engine",
-                why,
-                "choose \"sqlite\" to keep them",
-            );
-            if check.origins.is_written("session.store.path") {
-                check.warn("session.store.path", "not used by the memory engine", "");
-            }
-            Engine::Memory
-        }
+/// Scheduled rotation must be slower than the grace and faster than the session, or it does not happen.
+fn check_rotation(check: &mut Check<'_>, terms: &Terms) {
+    let path = "session.rotate_every";
+    let Some(every) = terms.rotate_every else {
+        return;
     };
-    if mirror.on_outage == OnOutage::Anonymous {
-        let why = "while the store does not answer, apps see their users as strangers";
-        check.warn(
-            "session.store.on_outage",
-            why,
-            "choose \"refuse\" unless they cope with that",
-        );
+    if every < terms.rotation_grace && !check.origins.is_spoiled("session.rotation_grace") {
+        let why = "shorter than session.rotation_grace, in which the ticket before still works";
+        let way_out = "write for example \"1h\", or \"0\" for no rotation on schedule";
+        check.fault(path, why, way_out);
     }
-    Store {
-        engine,
-        timeout: positive(check, "session.store.timeout", mirror.timeout),
-        on_outage: mirror.on_outage,
+    if every >= terms.absolute && !check.origins.is_spoiled("session.absolute_timeout") {
+        let why = "no session lives so long (session.absolute_timeout)";
+        let way_out = "write for example \"1h\", or \"0\" for no rotation on schedule";
+        check.fault(path, why, way_out);
     }
 }
 

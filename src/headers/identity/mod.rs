@@ -15,6 +15,7 @@ use self::template::Template;
 use super::fold::{self, Claim, NameList};
 use super::hop;
 use crate::base::clock::Time;
+use crate::base::small_map::SmallMap;
 
 /// Names that `[site.headers]` may not write: who the request is for, how it is framed, and what other parts of us
 /// write.
@@ -136,7 +137,7 @@ pub struct Facts<'a> {
     /// Who is logged in, if this site may know.
     pub user: Option<UserFacts<'a>>,
     /// The session's data; `None` without a session.
-    pub data: Option<&'a Map<String, Value>>,
+    pub data: Option<&'a SmallMap<Value>>,
     /// When the session began.
     pub created: Option<Time>,
     /// When the user proved who they are.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::HeaderValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::value::{self, Draft};
 use super::{Facts, HeaderFault};
@@ -146,13 +146,13 @@ impl Placeholder {
             Self::SessionAuthTime => unix_secs(facts.auth_time?),
             Self::SessionNew => Cow::Borrowed(if facts.is_new { "?1" } else { "?0" }),
             Self::SessionData => Cow::Owned(value::json(facts.data?)),
-            Self::SessionDataKey(key) => member(facts.data?, key)?,
+            Self::SessionDataKey(key) => member(facts.data?.get(key)?)?,
             Self::UserId => Cow::Borrowed(user?.id),
             Self::UserIssuer => Cow::Borrowed(user?.issuer?),
             Self::UserName => Cow::Borrowed(user?.name?),
             Self::UserEmail => Cow::Borrowed(user?.email?),
             Self::UserGroups => return None,
-            Self::UserClaim(name) => member(user?.claims?, name)?,
+            Self::UserClaim(name) => member(user?.claims?.get(name)?)?,
             Self::ClientIp => Cow::Owned(facts.client_ip.to_string()),
         };
         (!text.is_empty()).then_some(text)
@@ -160,8 +160,8 @@ impl Placeholder {
 }
 
 /// A string as it is, anything else as JSON; null is no value.
-fn member<'a>(map: &'a Map<String, Value>, key: &str) -> Option<Cow<'a, str>> {
-    match map.get(key)? {
+fn member(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
         Value::Null => None,
         Value::String(text) => Some(Cow::Borrowed(text)),
         other => Some(Cow::Owned(value::json(other))),

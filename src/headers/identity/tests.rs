@@ -46,8 +46,10 @@ fn filled(template: &str, facts: &Facts<'_>) -> Option<String> {
 
 #[test]
 fn every_placeholder_writes_its_fact() {
-    let data =
-        json!({"theme": "dark", "cart": [1, 2], "n": 3.5, "none": null, "a.b": "x", "empty": ""});
+    let data: SmallMap<Value> = serde_json::from_value(
+        json!({"theme": "dark", "cart": [1, 2], "n": 3.5, "none": null, "a.b": "x", "empty": ""}),
+    )
+    .unwrap();
     let claims = json!({"dept": "R&D", "roles": ["a"]});
     let groups = ["staff".to_owned(), "dev,ops".to_owned()];
     let facts = Facts {
@@ -58,7 +60,7 @@ fn every_placeholder_writes_its_fact() {
             claims: claims.as_object(),
             ..alice()
         }),
-        data: data.as_object(),
+        data: Some(&data),
         created: Some(Time::from_millis(1_700_000_000_999)),
         auth_time: Some(Time::from_secs(1_700_000_500)),
         is_new: false,
@@ -123,7 +125,7 @@ fn without_a_value_the_header_is_absent_whatever_was_there() {
     assert_eq!(filled("{user.groups}", &no_groups), None);
     assert_eq!(filled("{session.new}", &nobody()).as_deref(), Some("?1"));
     let empty = Facts {
-        data: Some(&Map::new()),
+        data: Some(&SmallMap::new()),
         ..nobody()
     };
     assert_eq!(filled("{session.data}", &empty).as_deref(), Some("{}"));

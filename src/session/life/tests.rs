@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::base::kept::{CookieIdentity, KeptCookie};
+use crate::session::change::Change;
 use crate::session::change::{DataEdit, JarEdit};
 use crate::session::expiry::Expiry;
 
@@ -11,6 +12,7 @@ const START: Time = Time::from_secs(1_800_000_000);
 const IDLE: Duration = Duration::from_secs(3600);
 const ABSOLUTE: Duration = Duration::from_secs(86_400);
 const GRACE: Duration = Duration::from_secs(10);
+const ALWAYS: Time = Time::from_secs(0);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn terms() -> Terms {
@@ -18,9 +20,17 @@ fn terms() -> Terms {
         idle: IDLE,
         absolute: ABSOLUTE,
         rotation_grace: GRACE,
+        rotate_every: None,
+        save_every_request: false,
         max_bytes: 4096,
         jar_cookies_max: 3,
     }
+}
+
+/// The empty session that `ticket` opens by itself, at a store that always was.
+fn begin(ticket: &Ticket, terms: &Terms, now: Time) -> Option<Session> {
+    let commit = request(ticket, set("a", "1"), now);
+    Session::begin_for(&commit, ALWAYS, terms).ok()
 }
 
 fn after(secs: u64) -> Time {
@@ -37,7 +47,7 @@ fn set(key: &str, value: &str) -> Change {
 fn put(name: &str, value: &str, created: Time) -> Change {
     let cookie = KeptCookie {
         identity: identity(name),
-        value: value.into(),
+        value: value.as_bytes().into(),
         host_only: true,
         expires: None,
         created,
@@ -52,7 +62,7 @@ fn put(name: &str, value: &str, created: Time) -> Change {
 
 fn identity(name: &str) -> CookieIdentity {
     CookieIdentity {
-        name: name.into(),
+        name: name.as_bytes().into(),
         domain: "shop.example".into(),
         path: "/".into(),
     }
@@ -91,18 +101,13 @@ fn log_in(id: &str, carry: bool) -> Change {
 
 /// A request that brings `ticket`.
 fn request(ticket: &Ticket, change: Change, now: Time) -> Commit {
-    Commit {
-        ticket: ticket.clone(),
-        next: Ticket::mint(now),
-        change,
-        now,
-    }
+    Commit::new(ticket.clone(), change, now)
 }
 
 /// A session with one key in its data, and its ticket as the visitor now has it.
 fn stored_session() -> (Session, Ticket) {
     let ticket = Ticket::mint(START);
-    let mut session = Session::begin(&ticket, &terms(), START).unwrap();
+    let mut session = begin(&ticket, &terms(), START).unwrap();
     session.commit(&request(&ticket, set("a", "1"), START), &terms());
     (session, ticket.marked_stored())
 }
@@ -114,7 +119,9 @@ fn commit(session: &mut Session, ticket: &Ticket, change: Change, now: Time) -> 
 #[track_caller]
 fn opened(session: &Session, ticket: &Ticket, now: Time) -> (Arc<Record>, Standing) {
     match session.open(&ticket.key(), &terms(), now) {
-        Opening::Open { record, standing } => (record, standing),
+        Opening::Open {
+            record, standing, ..
+        } => (record, standing),
         other => panic!("the ticket should open the session: {other:?}"),
     }
 }
@@ -145,17 +152,17 @@ fn value<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
 fn an_unstored_ticket_opens_an_empty_session_for_the_idle_timeout_from_its_issue() {
     let ticket = Ticket::mint(START);
     let last = START.plus(IDLE - Duration::from_millis(1));
-    let session = Session::begin(&ticket, &terms(), last).unwrap();
+    let session = begin(&ticket, &terms(), last).unwrap();
     assert_eq!(session.record.created, START);
     assert_eq!(session.record.root, ticket.root());
     assert!(!session.record.is_worth_guarding());
-    assert!(Session::begin(&ticket, &terms(), START.plus(IDLE)).is_none());
+    assert!(begin(&ticket, &terms(), START.plus(IDLE)).is_none());
 }
 
 #[test]
 fn a_ticket_marked_stored_never_begins_a_session() {
     let ticket = Ticket::mint(START).marked_stored();
-    assert!(Session::begin(&ticket, &terms(), START).is_none());
+    assert!(begin(&ticket, &terms(), START).is_none());
 }
 
 #[test]
@@ -175,7 +182,8 @@ fn only_something_to_remember_begins_a_record() {
         ..Change::default()
     };
     for change in [touch(), unset, usual_expiry] {
-        let answer = Session::begin_for(&request(&fresh, change, START), &terms()).unwrap_err();
+        let answer =
+            Session::begin_for(&request(&fresh, change, START), ALWAYS, &terms()).unwrap_err();
         assert!(matches!(answer.outcome, Outcome::Applied(_)), "{answer:?}");
         assert_eq!(answer.ticket, None);
     }
@@ -185,15 +193,17 @@ fn only_something_to_remember_begins_a_record() {
         log_in("alice", true),
         turn(Turn::End),
     ] {
-        assert!(Session::begin_for(&request(&fresh, change.clone(), START), &terms()).is_ok());
+        assert!(
+            Session::begin_for(&request(&fresh, change.clone(), START), ALWAYS, &terms()).is_ok()
+        );
         // Contract 2: a session that was stored is never made again.
-        let answer = Session::begin_for(&request(&stored, change.clone(), START), &terms());
+        let answer = Session::begin_for(&request(&stored, change.clone(), START), ALWAYS, &terms());
         assert_eq!(
             answer.unwrap_err().outcome,
             Outcome::Dropped(Closed::Unknown)
         );
         let late = request(&fresh, change, START.plus(IDLE));
-        let answer = Session::begin_for(&late, &terms()).unwrap_err();
+        let answer = Session::begin_for(&late, ALWAYS, &terms()).unwrap_err();
         assert_eq!(answer.outcome, Outcome::Dropped(Closed::IdleExpired));
     }
 }
@@ -201,7 +211,7 @@ fn only_something_to_remember_begins_a_record() {
 #[test]
 fn the_pre_store_spelling_gets_the_stored_ticket_again_each_time() {
     let fresh = Ticket::mint(START);
-    let mut session = Session::begin(&fresh, &terms(), START).unwrap();
+    let mut session = begin(&fresh, &terms(), START).unwrap();
     for key in ["a", "b"] {
         let effects = commit(&mut session, &fresh, set(key, "1"), START);
         assert_eq!(effects.committed.ticket, Some(fresh.marked_stored()));
@@ -283,7 +293,7 @@ fn a_flush_leaves_nothing_but_a_tombstone() {
 #[test]
 fn nothing_brings_an_ended_session_back() {
     let fresh = Ticket::mint(START);
-    let mut session = Session::begin(&fresh, &terms(), START).unwrap();
+    let mut session = begin(&fresh, &terms(), START).unwrap();
     commit(&mut session, &fresh, set("a", "1"), START);
     commit(
         &mut session,
@@ -318,11 +328,11 @@ fn a_tombstone_outlives_what_the_unstored_spelling_could_open() {
     // The last: issued while the clock was ahead, ended after it was set back.
     for (issued, ended) in [(0, 0), (0, 1800), (0, 3599), (5_000_000, 10)] {
         let fresh = Ticket::mint(after(issued));
-        let mut session = Session::begin(&fresh, &terms(), after(ended)).unwrap();
+        let mut session = begin(&fresh, &terms(), after(ended)).unwrap();
         commit(&mut session, &fresh, turn(Turn::End), after(ended));
         let swept_at = session.keep_until(&terms());
         assert!(
-            Session::begin(&fresh, &terms(), swept_at).is_none(),
+            begin(&fresh, &terms(), swept_at).is_none(),
             "issued {issued}, ended {ended}"
         );
     }
@@ -488,7 +498,7 @@ fn the_same_id_from_another_site_or_issuer_is_somebody_else() {
 #[test]
 fn of_two_parallel_logins_one_counts() {
     let fresh = Ticket::mint(START);
-    let mut session = Session::begin(&fresh, &terms(), START).unwrap();
+    let mut session = begin(&fresh, &terms(), START).unwrap();
     forked(commit(&mut session, &fresh, log_in("alice", true), START));
     let second = commit(&mut session, &fresh, log_in("bob", true), START);
     assert_eq!(
@@ -497,7 +507,7 @@ fn of_two_parallel_logins_one_counts() {
     );
     // The ticket from before the login was never stored and opens nothing by itself either.
     let swept_at = session.keep_until(&terms());
-    assert!(Session::begin(&fresh, &terms(), swept_at).is_none());
+    assert!(begin(&fresh, &terms(), swept_at).is_none());
 }
 
 // === contract 4: rotation with grace ===
@@ -538,7 +548,7 @@ fn a_rotation_keeps_one_session_under_both_tickets_for_the_grace() {
 #[test]
 fn the_old_ticket_never_replaces_the_newer_one() {
     let fresh = Ticket::mint(START);
-    let mut session = Session::begin(&fresh, &terms(), START).unwrap();
+    let mut session = begin(&fresh, &terms(), START).unwrap();
     let effects = commit(&mut session, &fresh, turn(Turn::Rotate), START);
     let new = effects.committed.ticket.unwrap();
     for old in [&fresh, &fresh.marked_stored()] {
@@ -580,7 +590,7 @@ fn retired_tickets_are_forgotten_when_they_can_open_nothing_by_themselves() {
     assert!(effects.forgotten.is_empty());
     let effects = commit(&mut session, &third, touch(), after(3600));
     assert_eq!(effects.forgotten, [first.key()]);
-    assert!(Session::begin(&first, &terms(), after(3600)).is_none());
+    assert!(begin(&first, &terms(), after(3600)).is_none());
 }
 
 #[test]
@@ -607,7 +617,7 @@ fn a_new_ticket_is_always_the_fresh_one_and_never_the_one_brought() {
     for change in [turn(Turn::Rotate), log_in("alice", true)] {
         for brought_stored in [false, true] {
             let fresh = Ticket::mint(START);
-            let mut session = Session::begin(&fresh, &terms(), START).unwrap();
+            let mut session = begin(&fresh, &terms(), START).unwrap();
             let brought = if brought_stored {
                 fresh.marked_stored()
             } else {
@@ -800,3 +810,24 @@ fn a_session_that_is_too_heavy_already_may_stay_and_shrink_but_not_grow() {
     let ended = session.commit(&request(&ticket, turn(Turn::End), after(1)), &tight);
     assert_eq!(ended.committed.outcome, Outcome::Ended);
 }
+
+/// A store that keeps families of tickets apart still makes each change at one place.
+#[test]
+fn rotations_and_forks_stay_in_the_family() {
+    let (mut session, ticket) = stored_session();
+    let family = ticket.key().family();
+    let mut ticket = ticket;
+    for secs in 1..6 {
+        let effects = commit(&mut session, &ticket, turn(Turn::Rotate), after(secs));
+        ticket = effects.committed.ticket.unwrap();
+    }
+    let fork = commit(&mut session, &ticket, log_in("alice", true), after(6));
+    let fork = fork.fork.unwrap();
+    let holders = session.holders.iter().chain(&fork.holders);
+    let keys = holders.map(|holder| holder.key).chain(fork.forebears);
+    let families: Vec<_> = keys.map(|key| key.family()).collect();
+    assert!(families.len() > 7, "{families:?}");
+    assert!(families.iter().all(|one| *one == family), "{families:?}");
+}
+
+mod rotation;

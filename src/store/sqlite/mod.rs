@@ -1,15 +1,21 @@
 //! Sessions in a SQLite file: durable without a server, and readable with tools that everybody has.
 //!
-//! Opening a session costs no thread hop while this process knows it (`cache.rs` says why that is never stale); what
+//! Opening a session costs no thread hop while this process knows it (`known.rs` says why that is never stale); what
 //! it does not know is read on reader threads, and what is written goes through one writer thread with group commit.
 //! Nothing of SQLite runs on a thread that serves sockets. Several processes may have the file open at once: the old
 //! and the new gateway during an upgrade, the command line beside the server.
 
-mod cache;
 mod claim;
+mod company;
+mod fault;
+mod list;
+mod nodes;
+mod open;
+mod place;
 mod reader;
 mod rows;
 mod schema;
+mod work;
 mod writer;
 
 use std::io;
@@ -21,15 +27,18 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use self::cache::Cache;
 use self::claim::Claim;
-pub use self::schema::StoreOpenFault;
-use self::writer::{Sweep, Writer};
-use super::{Answer, Store, StoreFault};
+use self::company::Company;
+pub use self::fault::StoreOpenFault;
+pub use self::open::Trust;
+use self::place::Place;
+use self::reader::Reader;
+pub use self::schema::SCHEMA_VERSION;
+use self::writer::{Asked, Writer};
+use super::known::{Entry, Known};
+use super::{Answer, Catalogue, Store, StoreFault};
 use crate::base::clock::Time;
-use crate::session::expiry::Terms;
-use crate::session::life::{Commit, Committed, Opening};
-use crate::session::ticket::TicketKey;
+use crate::session::{Commit, Committed, Opening, Terms, Ticket};
 
 /// Reads are short; two threads keep one slow read from holding up the rest.
 const READERS: usize = 2;
@@ -46,6 +55,8 @@ pub struct SqliteSettings {
     pub queue_max: usize,
     /// How much memory the sessions that need no reading may take, in bytes.
     pub cache_bytes: usize,
+    /// How far the file is trusted.
+    pub trust: Trust,
 }
 
 impl SqliteSettings {
@@ -56,6 +67,17 @@ impl SqliteSettings {
             timeout,
             queue_max: 4096,
             cache_bytes: 64 << 20,
+            trust: Trust::AfterACheck,
+        }
+    }
+
+    /// The settings of a command that works on the database at `path` beside the server: it neither reads the whole
+    /// file first nor keeps much of it in memory.
+    pub fn of_a_command(path: impl Into<PathBuf>, timeout: Duration) -> Self {
+        Self {
+            cache_bytes: 1 << 20,
+            trust: Trust::AtOnce,
+            ..Self::new(path, timeout)
         }
     }
 }
@@ -63,8 +85,11 @@ impl SqliteSettings {
 /// Sessions in a SQLite file. Its answers are futures for a Tokio runtime with a timer.
 pub struct SqliteStore {
     terms: Arc<Terms>,
+    /// Since when the database remembers.
+    born: Time,
     timeout: Duration,
-    cache: Arc<Cache>,
+    cache: Arc<Known>,
+    company: Arc<Company>,
     reads: SyncSender<reader::Job>,
     writes: SyncSender<writer::Job>,
     threads: Mutex<Threads>,
@@ -77,45 +102,72 @@ struct Threads {
 }
 
 impl SqliteStore {
-    /// Opens the database and starts its threads. Blocks: it reads the whole file once to see that it is not damaged.
+    /// Opens the database and starts its threads. Blocks: it reads the whole file once to see that it is not damaged,
+    /// unless it is trusted at once. A database that is new remembers from `now` on.
     ///
     /// # Errors
     /// When the file cannot be made, opened or trusted; each fault names the file and the way out.
-    pub fn open(settings: &SqliteSettings, terms: Terms) -> Result<Self, StoreOpenFault> {
+    pub fn open(
+        settings: &SqliteSettings,
+        terms: Terms,
+        now: Time,
+    ) -> Result<Self, StoreOpenFault> {
         // Absolute, because SQLite reads a meaning into names such as ":memory:".
-        let path = std::path::absolute(&settings.path).map_err(|source| StoreOpenFault::File {
-            path: settings.path.clone(),
-            source: source.into(),
-        })?;
+        let path = std::path::absolute(&settings.path)
+            .map_err(|source| StoreOpenFault::file(&settings.path, source))?;
+        open::make_file(&path)?;
+        let no_file = |source| StoreOpenFault::file(&path, source);
+        let mut place = Place::of(&path).map_err(no_file)?;
         let terms = Arc::new(terms);
-        let cache = Arc::new(Cache::new(settings.cache_bytes));
-        let connection = schema::open_writer(&path, settings.timeout)?;
-        let writer =
-            Writer::new(connection, Arc::clone(&cache), Arc::clone(&terms)).map_err(|source| {
-                StoreOpenFault::Sqlite {
-                    path: path.clone(),
-                    source,
-                }
-            })?;
+        let cache = Arc::new(Known::new(settings.cache_bytes));
+        let connection = open::open_writer(&path, settings.timeout, settings.trust, now)?;
+        place.note_log().map_err(no_file)?;
+        let place = Arc::new(place);
+        let facts = || Ok((schema::born(&connection)?, rows::data_version(&connection)?));
+        let (born, data_version) = facts().map_err(|source| fault::explain(&path, source))?;
         let (reads, queue) = reader::queue(settings.queue_max);
         let (writes, jobs) = sync_channel(settings.queue_max);
         let mut threads = Threads::default();
         for _ in 0..READERS {
-            let connection = schema::open_reader(&path, settings.timeout)?;
-            let (queue, cache, terms) =
-                (Arc::clone(&queue), Arc::clone(&cache), Arc::clone(&terms));
-            let read = move || reader::run(&connection, &queue, &cache, &terms);
-            threads.readers.push(start("sessions-read", read)?);
+            let reader = Reader {
+                connection: open::open_reader(&path, settings.timeout)?,
+                place: Arc::clone(&place),
+                cache: Arc::clone(&cache),
+                terms: Arc::clone(&terms),
+                born,
+            };
+            let queue = Arc::clone(&queue);
+            threads
+                .readers
+                .push(start("sessions-read", move || reader.run(&queue))?);
         }
+        let company = Arc::new(Company::default());
+        let writer = Writer {
+            company: Arc::clone(&company),
+            own: None,
+            connection,
+            place,
+            cache: Arc::clone(&cache),
+            terms: Arc::clone(&terms),
+            born,
+            data_version,
+        };
         threads.writer = Some(start("sessions-write", move || writer.run(&jobs))?);
         Ok(Self {
             terms,
+            born,
             timeout: settings.timeout,
             cache,
+            company,
             reads,
             writes,
             threads: Mutex::new(threads),
         })
+    }
+
+    /// Since when the database remembers; 0 where a version wrote it that did not note that.
+    pub const fn born(&self) -> Time {
+        self.born
     }
 
     /// Does what is waiting, ends the threads and closes the file; later calls get [`StoreFault::Stopped`]. Blocks, so
@@ -144,35 +196,42 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn open(&self, key: &TicketKey, now: Time) -> Answer<Opening> {
+    fn open(&self, ticket: &Ticket, now: Time) -> Answer<Opening> {
+        let key = ticket.key();
         if self.cache.wakes_the_watch() {
             // A full queue wakes the writer just as well.
             let _ = self.writes.try_send(writer::Job::Look);
         }
-        let known = self.cache.with(key, |entry| match entry {
-            Some(session) => session.open(key, &self.terms, now),
-            None => Opening::Vacant,
-        });
-        if let Some(opening) = known {
+        let known = |entry: &Entry| match entry {
+            Some(session) => session.open(&key, &self.terms, now),
+            None => Opening::of_unknown(ticket, self.born, &self.terms, now),
+        };
+        if !self.company.is_there()
+            && let Some(opening) = self.cache.with(&key, known)
+        {
             return Answer::now(opening);
         }
-        let key = *key;
+        let ticket = ticket.clone();
         self.ask(
             &self.reads,
-            |reply| reader::Job::Open { key, now, reply },
+            |reply| reader::Job::Open { ticket, now, reply },
             None,
         )
     }
 
     fn commit(&self, commit: Commit) -> Answer<Committed> {
         let claim = Claim::default();
-        let job = |reply| writer::Job::Commit(Box::new(commit), claim.clone(), reply);
+        let job = |reply| writer::Job::Commit(Box::new(commit), claim.clone(), Asked::from(reply));
         self.ask(&self.writes, job, Some(claim.clone()))
     }
 
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize> {
-        let job = |reply| writer::Job::Sweep(Sweep { now, at_most }, reply);
+        let job = |reply| writer::Job::Sweep(now, at_most, Asked::from(reply));
         self.ask(&self.writes, job, None)
+    }
+
+    fn catalogue(&self) -> Option<&dyn Catalogue> {
+        Some(self)
     }
 }
 

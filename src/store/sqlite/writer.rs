@@ -5,83 +5,69 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::cache::Cache;
 use super::claim::Claim;
-use super::rows::{data_version, file, find, insert, is_filed, remove_over, unfile, update};
+use super::company::Company;
+use super::nodes::announce;
+use super::place::Place;
+use super::rows::{data_version, index_the_unindexed, remove_over};
+use super::work::{Work, Written};
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
-use crate::session::expiry::Terms;
-use crate::session::life::{Closed, Commit, Committed, Session};
-use crate::session::ticket::TicketKey;
-use crate::store::StoreFault;
+use crate::session::{Commit, Committed, Session, Terms, TicketKey};
+use crate::store::known::Known;
+use crate::store::{Node, StoreFault};
 
 /// How often the writer looks for the writes of other processes while sessions are opened.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The most jobs in one transaction.
 const BATCH_MAX: usize = 256;
 
 /// Something for the writer to do.
 pub(super) enum Job {
-    Commit(Box<Commit>, Claim, Reply<Committed>),
-    Sweep(Sweep, Reply<usize>),
+    Commit(Box<Commit>, Claim, Asked<Committed>),
+    /// Removes up to so many sessions that are over.
+    Sweep(Time, usize, Asked<usize>),
+    End(TicketKey, Time, Asked<bool>),
+    TakeOver(Vec<Session>, Asked<usize>),
+    Announce(Box<Node>, Time, Asked<Vec<Node>>),
     /// Somebody asks again after the watch rested.
     Look,
     /// The writer does what came before and ends.
     Stop,
 }
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
-
-/// Removes up to `at_most` sessions that are over at `now`.
-pub(super) struct Sweep {
-    pub(super) now: Time,
-    pub(super) at_most: usize,
+/// Somebody who waits for an answer, and the answer until the transaction is durable.
+pub(super) struct Asked<T> {
+    reply: oneshot::Sender<Result<T, StoreFault>>,
+    answer: Option<Result<T, StoreFault>>,
 }
 
+/// The writer's connection, and what it answers for.
 pub(super) struct Writer {
-    connection: Connection,
-    cache: Arc<Cache>,
-    terms: Arc<Terms>,
+    pub(super) connection: Connection,
+    pub(super) place: Arc<Place>,
+    pub(super) cache: Arc<Known>,
+    pub(super) terms: Arc<Terms>,
+    /// Since when the database remembers.
+    pub(super) born: Time,
     /// What `PRAGMA data_version` said at the last look. On one connection it moves only when another one wrote.
-    data_version: i64,
+    pub(super) data_version: i64,
+    pub(super) company: Arc<Company>,
+    /// This node, as it announced itself last.
+    pub(super) own: Option<Node>,
 }
 
-#[derive(Default)]
-struct Batch {
-    commits: Vec<(Box<Commit>, Claim, Reply<Committed>)>,
-    sweeps: Vec<(Sweep, Reply<usize>)>,
-    is_last: bool,
+/// Why a transaction failed. Everybody who was in it is told.
+enum Failure {
+    Sqlite(Arc<rusqlite::Error>),
+    Moved,
 }
-
-/// What came of a batch, in its order.
-struct Done {
-    commits: Vec<Result<Committed, StoreFault>>,
-    sweeps: Vec<usize>,
-    written: Written,
-}
-
-/// What is to be published under which tickets.
-type Written = Vec<(TicketKey, Arc<Session>)>;
 
 impl Writer {
-    pub(super) fn new(
-        connection: Connection,
-        cache: Arc<Cache>,
-        terms: Arc<Terms>,
-    ) -> rusqlite::Result<Self> {
-        let data_version = data_version(&connection)?;
-        Ok(Self {
-            connection,
-            cache,
-            terms,
-            data_version,
-        })
-    }
-
     /// Writes until it is stopped or nobody is left to send it anything.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
@@ -91,10 +77,8 @@ impl Writer {
                 jobs.recv_timeout(LOOK_EVERY)
             };
             match next {
-                Ok(Job::Look) => self.look(),
                 Ok(first) => {
-                    let batch = Batch::gather(first, jobs);
-                    let is_last = batch.is_last;
+                    let (batch, is_last) = gather(first, jobs);
                     self.work(batch);
                     if is_last {
                         return;
@@ -108,8 +92,17 @@ impl Writer {
 
     fn look(&mut self) {
         let moment = self.cache.moment_millis();
+        if !self.place.has_its_files() {
+            // What is known of it counts no more, and readers refuse by themselves.
+            return self.cache.clear();
+        }
         match data_version(&self.connection) {
-            Ok(found) => note_others(&self.cache, &mut self.data_version, found, moment),
+            Ok(found) => {
+                if found != self.data_version {
+                    self.company.look(&self.connection, self.own.as_ref());
+                }
+                note_others(&self.cache, &mut self.data_version, found, moment);
+            }
             // Without a look the cache stops to count by itself, so nothing stale is served.
             Err(error) => tracing::warn!(
                 error = %Causes(&error),
@@ -118,176 +111,176 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, batch: Batch) {
-        if batch.commits.is_empty() && batch.sweeps.is_empty() {
+    fn work(&mut self, mut batch: Vec<Job>) {
+        if batch.is_empty() {
             return self.look();
         }
-        // A visitor who does not wait any more is no fault of ours, so failed sends are ignored.
-        match self.transact(&batch) {
-            Ok(done) => {
-                for (key, session) in done.written {
+        match self.transact(&mut batch) {
+            Ok(written) => {
+                self.note_own(&batch);
+                for (key, session) in written {
                     self.cache.publish(&key, Some(session));
                 }
-                for ((_, _, reply), answer) in batch.commits.into_iter().zip(done.commits) {
-                    let _ = reply.send(answer);
-                }
-                for ((_, reply), removed) in batch.sweeps.into_iter().zip(done.sweeps) {
-                    let _ = reply.send(Ok(removed));
-                }
+                batch.into_iter().for_each(|job| job.answer(None));
             }
-            Err(error) => {
+            Err(failure) => {
                 // A transaction that failed while it reached the disk may be found there all the same.
                 self.cache.clear();
-                let error = Arc::new(error);
-                for (_, _, reply) in batch.commits {
-                    let _ = reply.send(Err(StoreFault::Sqlite(Arc::clone(&error))));
-                }
-                for (_, reply) in batch.sweeps {
-                    let _ = reply.send(Err(StoreFault::Sqlite(Arc::clone(&error))));
-                }
+                batch.into_iter().for_each(|job| job.answer(Some(&failure)));
             }
         }
     }
 
     /// Does the batch in one transaction, or nothing of it.
-    fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Done> {
+    fn transact(&mut self, batch: &mut [Job]) -> Result<Written, Failure> {
         let moment = self.cache.moment_millis();
+        self.check_place()?;
         // Immediate: from here to the end nobody else writes, so what is read below is what will be replaced.
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let found = data_version(&transaction)?;
-        note_others(&self.cache, &mut self.data_version, found, moment);
-
-        let mut written = Written::new();
-        let mut commits = Vec::with_capacity(batch.commits.len());
-        for (commit, claim, reply) in &batch.commits {
-            // The transaction may have waited long for another process. What nobody waits for any more is not done.
-            if reply.is_closed() || !claim.take() {
-                commits.push(Err(StoreFault::Timeout));
-                continue;
-            }
-            commits.push(apply(&transaction, commit, &self.terms, &mut written)?);
+        if found != self.data_version {
+            self.company.look(&transaction, self.own.as_ref());
         }
-        let mut sweeps = Vec::with_capacity(batch.sweeps.len());
-        for (sweep, _) in &batch.sweeps {
-            sweeps.push(remove_over(&transaction, sweep.now, sweep.at_most)?);
+        if note_others(&self.cache, &mut self.data_version, found, moment) {
+            index_the_unindexed(&transaction)?;
         }
+        let mut work = Work {
+            transaction: &transaction,
+            terms: &self.terms,
+            born: self.born,
+            written: Written::new(),
+        };
+        for job in batch {
+            job.is_done_in(&mut work)?;
+        }
+        let written = work.written;
         transaction.commit()?;
-        Ok(Done {
-            commits,
-            sweeps,
-            written,
-        })
+        // Nobody is told of what went into a file that was taken away meanwhile.
+        self.check_place()?;
+        Ok(written)
     }
-}
 
-impl Batch {
-    /// `first` and what is waiting behind it.
-    fn gather(first: Job, jobs: &Receiver<Job>) -> Self {
-        let mut batch = Self::default();
-        let waiting = std::iter::from_fn(|| jobs.try_recv().ok());
-        for job in std::iter::once(first).chain(waiting).take(BATCH_MAX) {
-            match job {
-                Job::Commit(commit, claim, reply) => batch.commits.push((commit, claim, reply)),
-                Job::Sweep(sweep, reply) => batch.sweeps.push((sweep, reply)),
-                // Every transaction looks, and so does a batch of nothing but this.
-                Job::Look => {}
-                Job::Stop => {
-                    batch.is_last = true;
-                    break;
-                }
+    /// Takes note of what this node announced, and of who else is there.
+    fn note_own(&mut self, batch: &[Job]) {
+        for job in batch {
+            if let Job::Announce(own, _, asked) = job
+                && let Some(Ok(register)) = &asked.answer
+            {
+                self.company.judge(own, register);
+                self.own = Some(Node::clone(own));
             }
         }
-        batch
+    }
+
+    fn check_place(&self) -> Result<(), Failure> {
+        if self.place.has_its_files() {
+            Ok(())
+        } else {
+            Err(Failure::Moved)
+        }
     }
 }
 
-fn note_others(cache: &Cache, known: &mut i64, found: i64, moment_millis: u64) {
-    if *known != found {
+/// `first` and what is waiting behind it, and whether it is the last that is done.
+fn gather(first: Job, jobs: &Receiver<Job>) -> (Vec<Job>, bool) {
+    let mut batch = Vec::new();
+    let waiting = std::iter::from_fn(|| jobs.try_recv().ok());
+    for job in std::iter::once(first).chain(waiting).take(BATCH_MAX) {
+        match job {
+            // Every transaction looks, and so does a batch of nothing but this.
+            Job::Look => {}
+            Job::Stop => return (batch, true),
+            job => batch.push(job),
+        }
+    }
+    (batch, false)
+}
+
+/// Takes note of the writes of others, if there were any, and tells so.
+fn note_others(cache: &Known, known: &mut i64, found: i64, moment_millis: u64) -> bool {
+    let have_written = *known != found;
+    if have_written {
         *known = found;
         cache.clear();
     }
     cache.vouch(moment_millis);
+    have_written
 }
 
-/// Does one commit. The outer error ends the whole transaction; the inner one is this commit's own, and is found
-/// before anything is written.
-fn apply(
-    transaction: &Transaction<'_>,
-    commit: &Commit,
-    terms: &Terms,
-    written: &mut Written,
-) -> rusqlite::Result<Result<Committed, StoreFault>> {
-    let key = commit.ticket.key();
-    let (known, mut session) = match find(transaction, &key)? {
-        Some((id, Ok(session))) => (Some(id), session),
-        Some((_, Err(fault))) => return Ok(Err(fault)),
-        None => match Session::begin_for(commit, terms) {
-            Ok(session) => (None, session),
-            Err(committed) => return Ok(Ok(committed)),
-        },
-    };
-    let effects = session.commit(commit, terms);
-    if !effects.changed {
-        return Ok(Ok(effects.committed));
-    }
-    let fresh = effects.fresh_ticket(&key);
-    if let Some(fresh) = &fresh
-        && is_filed(transaction, fresh)?
-    {
-        return Ok(Err(StoreFault::TicketInUse));
-    }
-
-    let id = match known {
-        Some(id) => update(transaction, id, &session, terms)?,
-        None => {
-            let id = insert(transaction, &session, terms)?;
-            file(transaction, &key, id)?;
-            id
+impl Job {
+    fn is_done_in(&mut self, work: &mut Work<'_>) -> rusqlite::Result<()> {
+        match self {
+            // The transaction may have waited long for another process. What nobody waits for any more is not done.
+            Self::Commit(commit, claim, asked) => {
+                asked.answer = Some(if asked.reply.is_closed() || !claim.take() {
+                    Err(StoreFault::Timeout)
+                } else {
+                    work.commit(commit)?
+                });
+            }
+            Self::Sweep(now, at_most, asked) => {
+                asked.answer = Some(Ok(remove_over(work.transaction, *now, *at_most)?));
+            }
+            Self::End(key, now, asked) => asked.answer = Some(work.end(key, *now)?),
+            Self::TakeOver(sessions, asked) => {
+                let mut taken = 0;
+                for session in sessions.drain(..) {
+                    taken += usize::from(work.take_over(session)?);
+                }
+                asked.answer = Some(Ok(taken));
+            }
+            Self::Announce(node, now, asked) => {
+                asked.answer = Some(Ok(announce(work.transaction, node, *now)?));
+            }
+            Self::Look | Self::Stop => {}
         }
-    };
-    let session_of_fresh = match effects.fork {
-        Some(fork) => {
-            let id = insert(transaction, &fork, terms)?;
-            note(written, fork, &[]);
-            id
+        Ok(())
+    }
+
+    fn answer(self, failure: Option<&Failure>) {
+        match self {
+            Self::Commit(_, _, asked) => asked.answer(failure),
+            Self::Sweep(_, _, asked) | Self::TakeOver(_, asked) => asked.answer(failure),
+            Self::End(_, _, asked) => asked.answer(failure),
+            Self::Announce(_, _, asked) => asked.answer(failure),
+            Self::Look | Self::Stop => {}
         }
-        None => id,
-    };
-    if let Some(fresh) = &fresh {
-        file(transaction, fresh, session_of_fresh)?;
     }
-    for key in &effects.forgotten {
-        unfile(transaction, key)?;
-    }
-    note(written, session, &effects.forgotten);
-    for key in &effects.end_too {
-        end(transaction, key, terms, commit.now, written)?;
-    }
-    Ok(Ok(effects.committed))
 }
 
-/// Ends a session that a flush ends as well. One that cannot be read opens nothing anyway.
-fn end(
-    transaction: &Transaction<'_>,
-    key: &TicketKey,
-    terms: &Terms,
-    now: Time,
-    written: &mut Written,
-) -> rusqlite::Result<()> {
-    if let Some((id, Ok(mut session))) = find(transaction, key)? {
-        session.close(Closed::Ended, terms, now);
-        update(transaction, id, &session, terms)?;
-        note(written, session, &[]);
+impl<T> Asked<T> {
+    /// A visitor who does not wait any more is no fault of ours, so a failed send is ignored.
+    fn answer(self, failure: Option<&Failure>) {
+        let answer = match failure {
+            Some(failure) => Err(failure.to_fault()),
+            None => self.answer.unwrap_or(Err(StoreFault::Stopped)),
+        };
+        let _ = self.reply.send(answer);
     }
-    Ok(())
 }
 
-fn note(written: &mut Written, session: Session, forgotten: &[TicketKey]) {
-    let session = Arc::new(session);
-    let holders = session.holders.iter().map(|holder| holder.key);
-    for key in holders.chain(forgotten.iter().copied()) {
-        written.push((key, Arc::clone(&session)));
+impl<T> From<oneshot::Sender<Result<T, StoreFault>>> for Asked<T> {
+    fn from(reply: oneshot::Sender<Result<T, StoreFault>>) -> Self {
+        Self {
+            reply,
+            answer: None,
+        }
+    }
+}
+
+impl Failure {
+    fn to_fault(&self) -> StoreFault {
+        match self {
+            Self::Sqlite(error) => StoreFault::Sqlite(Arc::clone(error)),
+            Self::Moved => StoreFault::Moved,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
     }
 }

@@ -33,6 +33,21 @@ pub(in crate::config::check) fn listen_address(text: &str) -> Result<SocketAddr,
     object("not an IP address with a port", way_out)
 }
 
+/// `127.0.0.1:9443`: an address that only this machine reaches.
+pub(in crate::config::check) fn admin_address(text: &str) -> Result<SocketAddr, Objection> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().to_canonical().is_loopback() => Ok(address),
+        Ok(address) => object(
+            format!("listening for the administration on other than loopback is {LATER}"),
+            format!("write \"127.0.0.1:{}\" or \"unix:PATH\"", address.port()),
+        ),
+        Err(_) => object(
+            "neither an IP address with a port nor a Unix socket",
+            "write for example \"127.0.0.1:9443\" or \"unix:/run/cloakroom/admin.sock\"",
+        ),
+    }
+}
+
 /// `10.0.0.0/8`, or one address.
 pub(in crate::config::check) fn network(text: &str) -> Result<IpNet, Objection> {
     if let Ok(address) = text.parse::<IpAddr>() {

@@ -45,6 +45,26 @@ fn a_listener_is_an_address_with_a_port() {
 }
 
 #[test]
+fn the_administration_listens_where_only_this_machine_reaches_it() {
+    let loopback = "write \"127.0.0.1:9443\" or \"unix:PATH\"";
+    let example = "write for example \"127.0.0.1:9443\" or \"unix:/run/cloakroom/admin.sock\"";
+    table(
+        admin_address,
+        &[
+            ("127.0.0.1:9443", ""),
+            ("127.8.9.10:1", ""),
+            ("[::1]:0", ""),
+            ("[::ffff:127.0.0.1]:9443", ""),
+            ("0.0.0.0:9443", loopback),
+            ("[::]:9443", loopback),
+            ("192.0.2.1:9443", loopback),
+            ("9443", example),
+            ("localhost:9443", example),
+        ],
+    );
+}
+
+#[test]
 fn a_host_is_a_name_an_address_or_all_below_a_name() {
     table(
         host_pattern,

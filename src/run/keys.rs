@@ -1,0 +1,140 @@
+//! The key ring of a running gateway: read again when its file has changed or when somebody asks for it.
+//!
+//! A file that cannot be used changes nothing: the keys stay as they were, and the log says so.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::causes::Causes;
+use crate::base::clock::Time;
+use crate::config::keyring::{self, Keys};
+use crate::config::settings;
+use crate::gateway::Gateway;
+use crate::session::{KeyId, KeyRing};
+
+/// The key ring file, and how it was when it was last read.
+pub(super) struct KeyFile {
+    path: PathBuf,
+    activate_after: Duration,
+    seen: Option<Stamp>,
+}
+
+/// What changes when a file is written or replaced, or others may read it than before: device, inode, size, and when
+/// it and what is said of it changed, in nanoseconds.
+#[derive(Clone, Copy, PartialEq)]
+struct Stamp(u64, u64, u64, [i64; 4]);
+
+impl KeyFile {
+    /// The file that `settings` name. The first look reads it: it may have changed since the start did.
+    pub(super) fn new(settings: &settings::Keys) -> Self {
+        Self {
+            path: settings.file.clone(),
+            activate_after: settings.activate_after,
+            seen: None,
+        }
+    }
+
+    /// Reads the file again if it has changed; looks at nothing but its directory entry else.
+    pub(super) fn look(&mut self, gateway: &Gateway, now: Time) {
+        if self.stamp() != self.seen {
+            self.reload(gateway, now);
+        }
+    }
+
+    /// Reads the file again and uses what it holds from the next request on.
+    pub(super) fn reload(&mut self, gateway: &Gateway, now: Time) {
+        // Taken first, so that what changes while it is read is read again at the next look.
+        self.seen = self.stamp();
+        let keys = match keyring::read(&self.path, self.activate_after) {
+            Ok(keys) => keys,
+            Err(fault) => {
+                tracing::error!(
+                    error = %Causes(&fault),
+                    "the key ring was not reloaded; the keys are those of before"
+                );
+                return;
+            }
+        };
+        if keys.ids.fingerprint() != gateway.ids.fingerprint() {
+            tracing::error!(
+                file = %self.path.display(),
+                "the key ring was not reloaded; the keys are those of before: its session_id_key has changed, and \
+                 every session would get another ID at every app; put the old session_id_key back, or restart \
+                 cloakroom if that is what you want"
+            );
+            return;
+        }
+        self.swap(keys, gateway, now);
+    }
+
+    fn swap(&self, keys: Keys, gateway: &Gateway, now: Time) {
+        let ring = &gateway.desk.ring;
+        let before = ring.load();
+        let (old, new) = (ids(&before, now), ids(&keys.ring, now));
+        ring.store(keys.ring.counting_on(&before).into());
+        let file = self.path.display();
+        if old == new {
+            tracing::debug!(%file, "the key ring was read again; it holds the same keys");
+            return;
+        }
+        let (added, dropped) = (without(&new, &old), without(&old, &new));
+        tracing::info!(%file, keys = new.len(), added, dropped, "the key ring was reloaded");
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let about = fs::metadata(&self.path).ok()?;
+        Some(Stamp(
+            about.dev(),
+            about.ino(),
+            about.size(),
+            [
+                about.mtime(),
+                about.mtime_nsec(),
+                about.ctime(),
+                about.ctime_nsec(),
+            ],
+        ))
+    }
+}
+
+fn ids(ring: &KeyRing, now: Time) -> Vec<KeyId> {
+    ring.uses(now).iter().map(|key| key.id).collect()
+}
+
+/// The ids of `these` that are not among `those`, for the log.
+fn without(these: &[KeyId], those: &[KeyId]) -> String {
+    let left = these.iter().filter(|id| !those.contains(id));
+    left.map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_can_be_read_at_last_is_looked_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.keys");
+        fs::write(&path, "keys").unwrap();
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o000);
+        let file = KeyFile::new(&settings::Keys {
+            file: path.clone(),
+            activate_after: Duration::ZERO,
+        });
+        let before = file.stamp();
+        // The clock of a file system moves in steps.
+        for _ in 0..100 {
+            mode(0o600);
+            if file.stamp() != before {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("nobody would notice");
+    }
+}

@@ -1,0 +1,145 @@
+//! From the settings of the sites to the sites that the gateway serves.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::build::note;
+use super::fault::StartFault;
+use super::login;
+use crate::config::settings::{self, Settings};
+use crate::cookie::name::NamePattern;
+use crate::cookie::screen::{CookiePolicy, CookieRule, Mode};
+use crate::gateway::access::{CrossSite, PathPattern, Rule};
+use crate::gateway::admit::host_of;
+use crate::gateway::site::{AppHost, Site};
+use crate::gateway::visit::SessionMode;
+use crate::headers::identity::Stamp;
+use crate::upstream::UpstreamSettings;
+
+/// All sites, or everything that is wrong with them.
+pub(super) fn sites(settings: &Settings) -> Result<Vec<Site>, Vec<StartFault>> {
+    let mut faults = Vec::new();
+    let built = settings
+        .sites
+        .iter()
+        .filter_map(|one| note(&mut faults, site(one)));
+    let built: Vec<_> = built.collect();
+    if faults.is_empty() {
+        Ok(built)
+    } else {
+        Err(faults)
+    }
+}
+
+fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
+    let fault = |key: &str, why: String| {
+        let key = format!("site {:?}: {key}", settings.name);
+        vec![StartFault::Setting { key, why }]
+    };
+    let upstream = UpstreamSettings {
+        address: settings.upstream.address.clone(),
+        connect_timeout: settings.upstream.connect_timeout,
+        response_timeout: settings.upstream.response_timeout,
+        idle_timeout: settings.upstream.idle_timeout,
+        connections: settings.upstream.connections,
+    };
+    let fixed = |authority: &str| match (HeaderValue::from_str(authority), host_of(authority)) {
+        (Ok(field), Some(host)) => Ok(AppHost::Fixed { field, host }),
+        _ => Err(fault("host", format!("{authority:?} is no host"))),
+    };
+    let stamp = Stamp::parse(
+        settings
+            .headers
+            .iter()
+            .map(|(name, template)| (name.as_str(), template.as_str())),
+    )
+    .map_err(|faults| {
+        let each = |fault: crate::headers::identity::HeaderFault| StartFault::Setting {
+            key: format!("site {:?}: headers", settings.name),
+            why: fault.to_string(),
+        };
+        faults.into_iter().map(each).collect::<Vec<_>>()
+    })?;
+    let rules = settings.rules.iter().map(|rule| {
+        let path = PathPattern::parse(&rule.path)
+            .ok_or_else(|| fault("rule.path", format!("{:?} is no path pattern", rule.path)))?;
+        let cross_site = if rule.cross_site_allowed {
+            CrossSite::Allow
+        } else {
+            CrossSite::Refuse
+        };
+        Ok(Rule {
+            path,
+            session: rule.session.map(session_mode),
+            cross_site,
+        })
+    });
+    Ok(Site {
+        name: settings.name.as_str().into(),
+        hosts: settings.hosts.clone(),
+        prefix: settings.path.trim_end_matches('/').to_owned(),
+        host: match &settings.host {
+            settings::UpstreamHost::Keep => AppHost::Keep,
+            settings::UpstreamHost::Upstream => fixed(&upstream.address.authority())?,
+            settings::UpstreamHost::Literal(host) => fixed(host)?,
+        },
+        upstream: Arc::new(upstream),
+        session: session_mode(settings.session),
+        pass_ambiguous_paths: settings.ambiguous_paths_pass,
+        rewrite_location: settings.location_rewrite,
+        trust_directives: settings.trust_directives,
+        cookies: cookie_policy(settings).map_err(|why| fault("cookies.rules", why))?,
+        trailers: {
+            let stamp = stamp.clone();
+            Arc::new(move |trailers| {
+                stamp.screen_trailers(trailers);
+            })
+        },
+        stamp,
+        rules: rules.collect::<Result<_, Vec<StartFault>>>()?,
+        watch: login::watch(settings.watch.as_ref())
+            .map_err(|why| fault("login.login.success.sets_cookie", why))?,
+    })
+}
+
+const fn session_mode(attendance: settings::Attendance) -> SessionMode {
+    match attendance {
+        settings::Attendance::Attach => SessionMode::Attach,
+        settings::Attendance::Lazy => SessionMode::Lazy,
+        settings::Attendance::Observe => SessionMode::Observe,
+        settings::Attendance::Off => SessionMode::Off,
+    }
+}
+
+fn cookie_policy(site: &settings::Site) -> Result<CookiePolicy, String> {
+    let rules = site.cookies.rules.iter().map(|rule| {
+        Ok(CookieRule {
+            name: NamePattern::parse(&rule.name).map_err(|fault| fault.to_string())?,
+            mode: cookie_mode(rule.mode),
+            http_only: rule.http_only,
+            same_site: rule.same_site,
+        })
+    });
+    // A Domain gives a cookie to the name itself as well as to all beneath it.
+    let served = |name: &&str| site.hosts.iter().any(|host| host == name);
+    let shared_domains = site
+        .hosts
+        .iter()
+        .filter_map(|host| host.strip_prefix("*."))
+        .filter(served);
+    Ok(CookiePolicy {
+        default: cookie_mode(site.cookies.default),
+        rules: rules.collect::<Result<_, String>>()?,
+        enforce: site.cookies.enforce,
+        shared_domains: shared_domains.map(str::to_owned).collect(),
+    })
+}
+
+const fn cookie_mode(mode: settings::CookieMode) -> Mode {
+    match mode {
+        settings::CookieMode::Keep => Mode::Keep,
+        settings::CookieMode::Pass => Mode::Pass,
+        settings::CookieMode::Strip => Mode::Strip,
+    }
+}
