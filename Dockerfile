@@ -23,5 +23,8 @@ VOLUME /var/lib/cloakroom
 EXPOSE 8443
 # SIGTERM, which is what docker stop sends, drains connections.
 STOPSIGNAL SIGTERM
+# Asks server.admin, or https where there is none.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=10s --retries=3 \
+    CMD ["/usr/local/bin/cloakroom", "healthcheck", "--config", "/etc/cloakroom/config.toml"]
 ENTRYPOINT ["/usr/local/bin/cloakroom"]
 CMD ["run", "--config", "/etc/cloakroom/config.toml"]
