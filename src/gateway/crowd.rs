@@ -156,7 +156,7 @@ mod tests {
         }));
         Session {
             record: Arc::new(record),
-            holders: vec![Holder::current(TicketKey([n; 32]), created)],
+            holders: [Holder::current(TicketKey([n; 32]), created)].into(),
             state: State::Live,
             forebears: Vec::new(),
         }

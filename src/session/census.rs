@@ -78,7 +78,7 @@ mod tests {
         }));
         Session {
             record: Arc::new(record),
-            holders: vec![Holder::current(TicketKey([1; 32]), T(1000))],
+            holders: [Holder::current(TicketKey([1; 32]), T(1000))].into(),
             state: State::Live,
             forebears: Vec::new(),
         }

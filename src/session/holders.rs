@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::ticket::TicketKey;
 use crate::base::clock::Time;
 
@@ -16,6 +18,9 @@ const UNTRIED_MAX: usize = 4;
 /// How long a ticket of a scheduled rotation has at least to come back before another is given out, whatever the grace:
 /// parallel requests must not all get one.
 const PATIENCE_MIN: Duration = Duration::from_secs(5);
+
+/// The tickets of one session. Nearly all have one, and that lies beside the state that is read with it.
+pub type Holders = SmallVec<[Holder; 1]>;
 
 /// One ticket that opens a session.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +53,7 @@ impl Holder {
 }
 
 /// Puts `next` in the place of the current ticket; all the others retire at `retires` or when they would have anyway.
-pub(super) fn replace(holders: &mut Vec<Holder>, next: Holder, retires: Time) {
+pub(super) fn replace(holders: &mut Holders, next: Holder, retires: Time) {
     for holder in holders.iter_mut() {
         holder.retire_at(retires);
     }
@@ -57,7 +62,7 @@ pub(super) fn replace(holders: &mut Vec<Holder>, next: Holder, retires: Time) {
 
 /// Adds the ticket of a scheduled rotation. Tells which untried one had to make room for it.
 pub(super) fn add_untried(
-    holders: &mut Vec<Holder>,
+    holders: &mut Holders,
     key: TicketKey,
     issued: Time,
 ) -> Option<TicketKey> {
@@ -124,7 +129,7 @@ impl Holder {
 /// ticket of a session was ever given out unstored, and could open an empty session by itself until
 /// `opens_by_itself_until`; the others were born stored.
 pub(super) fn forget_retired(
-    holders: &mut Vec<Holder>,
+    holders: &mut Holders,
     opens_by_itself_until: Time,
     now: Time,
 ) -> Vec<TicketKey> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Turn;
 use super::commit::{Commit, Committed, Effects, Outcome};
 use super::expiry::Terms;
-use super::holders::{self, Holder};
+use super::holders::{self, Holder, Holders};
 use super::opening::{Closed, Opening, Standing, Upkeep};
 use super::record::{Record, User};
 use super::ticket::{Ticket, TicketKey};
@@ -31,7 +31,7 @@ pub struct Session {
     /// What it knows. Shared with the requests that have it open.
     pub record: Arc<Record>,
     /// The tickets that open it, the newest last.
-    pub holders: Vec<Holder>,
+    pub holders: Holders,
     /// Whether it goes on.
     pub state: State,
     /// First tickets of the sessions that it was forked from; a flush ends those too.
@@ -83,7 +83,7 @@ impl Session {
     fn live(record: Record, holder: Holder, forebears: Vec<TicketKey>) -> Self {
         Self {
             record: Arc::new(record),
-            holders: vec![holder],
+            holders: [holder].into(),
             state: State::Live,
             forebears,
         }

@@ -31,7 +31,7 @@ pub mod stored;
 pub use change::{Change, DataEdit, JarEdit, Turn};
 pub use commit::{Commit, Committed, Effects, Outcome};
 pub use expiry::{Expiry, Terms};
-pub use holders::Holder;
+pub use holders::{Holder, Holders};
 pub use life::{Session, State};
 pub use opening::{Closed, Opening, Standing, Upkeep};
 pub use record::{Record, User, UserKey};

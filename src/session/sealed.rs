@@ -15,6 +15,7 @@ use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use super::holders::Holders;
 use super::life::{Session, State};
 use super::record::Record;
 use super::stored;
@@ -98,7 +99,7 @@ impl Carried {
         // Which tickets open it is not written: this one does, and of others a cookie can know nothing.
         let session = Session {
             record,
-            holders: Vec::new(),
+            holders: Holders::new(),
             state: State::Live,
             forebears: Vec::new(),
         };

@@ -123,6 +123,7 @@ mod tests {
 
     use super::*;
     use crate::base::kept::{CookieIdentity, KeptCookie, SameSite};
+    use crate::session::Holders;
     use crate::session::expiry::Expiry;
     use crate::session::record::User;
     use crate::session::ticket::Root;
@@ -172,7 +173,7 @@ mod tests {
         record.jars.insert("shop", vec![cookie]);
         Session {
             record: Arc::new(record),
-            holders: vec![
+            holders: Holders::from_iter([
                 Holder {
                     key: TicketKey([1; 32]),
                     issued: secs(1_700_000_000),
@@ -180,7 +181,7 @@ mod tests {
                     untried: false,
                 },
                 Holder::current(TicketKey([2; 32]), secs(1_700_000_000)),
-            ],
+            ]),
             state: State::Frozen {
                 until: secs(1_700_000_300),
             },

@@ -13,11 +13,11 @@
 //! - *A watch that stalls, or rests because nobody asks.* Each look is stamped. Entries count only while the last one
 //!   is younger than [`VOUCHED_FOR`]; after that the store is asked.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
+use super::by_key::ByKey;
 use crate::base::clock::Stopwatch;
 use crate::session::{Session, TicketKey};
 
@@ -63,7 +63,7 @@ pub(super) struct Generation(u64);
 
 struct Shard<T> {
     generation: u64,
-    places: HashMap<TicketKey, usize>,
+    places: ByKey<usize>,
     slots: Vec<Slot<T>>,
     bytes: usize,
     /// Where the next eviction looks first (second chance).
@@ -82,7 +82,7 @@ impl<T> Default for Shard<T> {
     fn default() -> Self {
         Self {
             generation: 0,
-            places: HashMap::new(),
+            places: ByKey::default(),
             slots: Vec::new(),
             bytes: 0,
             hand: 0,
@@ -324,7 +324,7 @@ mod tests {
         let now = Time::from_secs(number);
         Some(Arc::new(Session {
             record: Arc::new(Record::empty(Root([0; 32]), now, now)),
-            holders: vec![Holder::current(key(number), now)],
+            holders: [Holder::current(key(number), now)].into(),
             state: State::Live,
             forebears: Vec::new(),
         }))

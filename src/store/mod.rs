@@ -21,6 +21,8 @@ pub mod sqlite;
 
 pub mod sealed;
 
+mod by_key;
+
 mod known;
 
 pub mod remote;

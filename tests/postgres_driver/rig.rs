@@ -51,7 +51,7 @@ pub async fn fresh() -> Option<(Database, PostgresDriver)> {
 pub fn session(ticket: &Ticket) -> Session {
     Session {
         record: Arc::new(Record::empty(ticket.root(), ticket.issued(), NOW)),
-        holders: vec![Holder::current(ticket.key(), ticket.issued())],
+        holders: [Holder::current(ticket.key(), ticket.issued())].into(),
         state: State::Live,
         forebears: Vec::new(),
     }

@@ -53,7 +53,7 @@ fn session(now: Time) -> Session {
     record.data.insert("theme", "dark".into());
     Session {
         record: Arc::new(record),
-        holders: vec![Holder::current(ticket.key(), now)],
+        holders: [Holder::current(ticket.key(), now)].into(),
         state: State::Live,
         forebears: Vec::new(),
     }

@@ -11,12 +11,12 @@
 mod list;
 mod roll;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::roll::{Roll, Users};
+use super::by_key::ByKey;
 use super::{Answer, Catalogue, Store, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{
@@ -26,7 +26,7 @@ use crate::session::{
 /// Many, so that a sweep looks at a small part of a large store at a time.
 const SHARDS: usize = 256;
 
-type Shard = RwLock<HashMap<TicketKey, Arc<Slot>>>;
+type Shard = RwLock<ByKey<Arc<Slot>>>;
 
 /// Sessions in memory. Clones share them.
 #[derive(Clone)]

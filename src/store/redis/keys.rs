@@ -190,7 +190,10 @@ mod tests {
         let [old, new] = [TicketKey([0; 32]), TicketKey([0xff; 32])];
         let session = Session {
             record: Record::empty(Root([7; 32]), time, time).into(),
-            holders: [old, new].map(|key| Holder::current(key, time)).to_vec(),
+            holders: [old, new]
+                .map(|key| Holder::current(key, time))
+                .into_iter()
+                .collect(),
             state: State::Live,
             forebears: Vec::new(),
         };

@@ -1,15 +1,15 @@
 //! Those who want the same thing of one ticket wait together: the first to come has somebody see to it, and whoever
 //! comes while that is under way is in the next turn.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::super::by_key::ByKey;
 use crate::session::TicketKey;
 
 /// Who waits, by ticket. A ticket has a lane while somebody sees to it.
 pub(super) struct Lanes<T> {
     /// Of std: held for a push or a take, never across an await.
-    by_ticket: Mutex<HashMap<TicketKey, Vec<T>>>,
+    by_ticket: Mutex<ByKey<Vec<T>>>,
 }
 
 /// The duty to see to a lane. Given up, also by a panic, it sends away who waits there.
@@ -43,7 +43,7 @@ impl<T> Lanes<T> {
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TicketKey, Vec<T>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByKey<Vec<T>>> {
         self.by_ticket
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -48,7 +48,7 @@ pub(super) fn open_by_itself(ticket: &Ticket, terms: &Terms, now: Time) -> Openi
 fn session_of(ticket: &Ticket, carried: &Carried) -> Session {
     Session {
         record: Arc::clone(carried.record()),
-        holders: vec![Holder::current(ticket.key(), ticket.issued())],
+        holders: [Holder::current(ticket.key(), ticket.issued())].into(),
         state: State::Live,
         forebears: Vec::new(),
     }

@@ -11,7 +11,9 @@ use super::rows::{
     Row, file, find, find_by_root, index_user, insert, is_filed, remove, unfile, update,
 };
 use crate::base::clock::Time;
-use crate::session::{Closed, Commit, Committed, Holder, Session, State, Terms, TicketKey};
+use crate::session::{
+    Closed, Commit, Committed, Holder, Holders, Session, State, Terms, TicketKey,
+};
 use crate::store::StoreFault;
 
 /// What is to be published under which tickets.
@@ -123,7 +125,7 @@ impl Work<'_> {
             return Ok(false);
         }
         // A ticket that leads to another session goes on to do so.
-        let mut holders = Vec::with_capacity(session.holders.len());
+        let mut holders = Holders::with_capacity(session.holders.len());
         for holder in session.holders {
             let leads_to = find(self.transaction, &holder.key)?;
             if leads_to.is_none_or(|(id, _)| here.iter().any(|row| row.0 == id)) {
