@@ -10,6 +10,7 @@ use crate::base::clock::Time;
 use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
 use crate::cookie::screen::{OBSOLETE_FIELDS, Outgoing};
+use crate::headers::clear_site_data;
 use crate::headers::directive::{self, Directives};
 use crate::session::{Change, DataEdit, Expiry, JarEdit, Turn, User};
 use crate::upstream::Body;
@@ -111,6 +112,11 @@ fn screen_cookies(
     OBSOLETE_FIELDS
         .iter()
         .for_each(|name| drop(headers.remove(*name)));
+    if clear_site_data::names_cookies(headers) {
+        // First, so that what this very response sets stays, in the jar as in the browser.
+        let site = site.name.to_string();
+        change.cookies.push(JarEdit::Empty { site });
+    }
     if !headers.contains_key(SET_COOKIE) {
         return;
     }

@@ -27,5 +27,6 @@ pub mod forwarded;
 pub mod hop;
 pub mod identity;
 
+pub mod clear_site_data;
 pub mod directive;
 pub mod location;

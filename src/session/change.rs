@@ -71,6 +71,11 @@ pub enum JarEdit {
         /// Which cookie.
         identity: CookieIdentity,
     },
+    /// Takes all cookies out.
+    Empty {
+        /// The site whose jar it is.
+        site: String,
+    },
 }
 
 impl Turn {
@@ -131,6 +136,7 @@ impl Change {
                     put(record, site, cookie, terms.jar_cookies_max, now)
                 }
                 JarEdit::Remove { site, identity } => remove(record, site, identity),
+                JarEdit::Empty { site } => record.jars.remove(site),
             }
         }
         if let Some(expiry) = self.expiry {

@@ -148,6 +148,31 @@ async fn the_app_cannot_set_or_clear_our_ticket() {
 }
 
 #[tokio::test]
+async fn clear_site_data_empties_the_jar_and_leaves_the_ticket() {
+    let app = App::answering(|seen| match seen.path() {
+        "/set" => Reply::ok("ok")
+            .header("set-cookie", "a=1; Path=/")
+            .header("set-cookie", "b=2; Path=/deep"),
+        "/leave" => Reply::ok("ok")
+            .header("clear-site-data", "\"cookies\", \"storage\"")
+            .header("set-cookie", "flash=bye; Path=/"),
+        _ => Reply::ok("ok"),
+    })
+    .await;
+    let gate = Gate::in_front_of(&app).await;
+    let browser = gate.browser();
+    browser.get("/set").send().await;
+    let ticket = browser.ticket();
+
+    let answer = browser.get("/leave").send().await;
+    browser.get("/deep").send().await;
+
+    assert_eq!(answer.headers["clear-site-data"], "\"storage\"");
+    assert_eq!(app.last().all("cookie"), ["flash=bye"]);
+    assert_eq!(browser.ticket(), ticket);
+}
+
+#[tokio::test]
 async fn a_cookie_for_somebody_elses_domain_is_refused() {
     let app = App::answering(|seen| match seen.path() {
         "/set" => Reply::ok("ok")
