@@ -1,5 +1,6 @@
 //! Promise: `engine = "cookie"` keeps of the consistency contract (DESIGN section 4) what a cookie can keep, and with
-//! revocations all that matters for who is logged in. What does not hold is asserted too, as the documents say it.
+//! revocations all that matters for who is logged in. What does not hold is asserted too, as `docs/STORES.md` says it:
+//! each test begins with what the table there has to say of the points that it shows.
 //!
 //! Time is an argument here, so nothing waits for it to pass. What travels is sealed and read back as a browser's cookie
 //! would be, so that nothing gets by outside of it.
@@ -8,6 +9,8 @@
     clippy::unwrap_used,
     reason = "a test ends where its rig fails, helpers included"
 )]
+
+mod support;
 
 use std::future::Future;
 use std::path::Path;
@@ -27,6 +30,8 @@ use cloakroom::store::memory::MemoryStore;
 use cloakroom::store::sealed::{SealedStore, shadow_terms};
 use cloakroom::store::sqlite::{SqliteSettings, SqliteStore};
 use cloakroom::store::{Answer, Catalogue, Store, StoreFault};
+use support::contract::Kept::{InPart, Not, Wholly};
+use support::contract::{Kept, POINTS, kept, names};
 use tempfile::TempDir;
 
 const START: Time = Time::from_secs(1_800_000_000);
@@ -75,6 +80,30 @@ fn revoking_in(path: &Path) -> SealedStore {
     let settings = SqliteSettings::new(path, Duration::from_secs(10));
     let noted = SqliteStore::open(&settings, shadow_terms(&terms()), START).unwrap();
     SealedStore::new(terms(), cookie(), Some(Arc::new(noted)))
+}
+
+// === the table ===
+
+/// The columns of the engine.
+const REVOKING: &str = "cookie + revocations";
+const ALONE: &str = "cookie";
+
+#[track_caller]
+fn says(column: &str, much: Kept, points: &[u8]) {
+    for point in points {
+        assert_eq!(kept(column, *point), much, "{column} and point {point}");
+    }
+}
+
+#[test]
+fn every_point_has_a_test_with_revocations_and_without() {
+    let tests = include_str!("sealed_engine.rs");
+    for point in POINTS {
+        for column in ["REVOKING", "ALONE"] {
+            let asks = format!("says({column}, ");
+            assert!(names(tests, &asks, point), "{column} and point {point}");
+        }
+    }
 }
 
 // === the rig ===
@@ -264,6 +293,7 @@ impl Store for Frail {
 
 #[tokio::test]
 async fn any_gateway_with_the_keys_opens_what_another_sealed() {
+    says(ALONE, Wholly, &[7]);
     let (here, there) = (alone(terms()), alone(terms()));
     let first = Ticket::mint(START);
     let committed = commit(&here, &first, set("theme", "dark"), START).await;
@@ -286,6 +316,8 @@ async fn any_gateway_with_the_keys_opens_what_another_sealed() {
 
 #[tokio::test]
 async fn a_visitor_with_nothing_to_remember_holds_a_plain_ticket_and_costs_nothing() {
+    says(REVOKING, Wholly, &[6]);
+    says(ALONE, Wholly, &[6]);
     let (store, shadows) = revoking(terms());
     for store in [&store, &alone(terms())] {
         let plain = Ticket::mint(START);
@@ -302,7 +334,10 @@ async fn a_visitor_with_nothing_to_remember_holds_a_plain_ticket_and_costs_nothi
         let stored = open(store, &plain.marked_stored(), START).await;
         assert_closed(&stored, Closed::Unknown);
         let committed = commit(store, &plain.marked_stored(), set("a", "1"), START).await;
-        assert_eq!(committed.outcome, Outcome::Dropped(Closed::Unknown));
+        assert_eq!(
+            (committed.outcome, committed.ticket),
+            (Outcome::Dropped(Closed::Unknown), None)
+        );
         // What is kept without a login, a rotation or an end needs no shadow.
         let ticket = sealed_session(store).await;
         after_change(store, &ticket, put("sid"), after(1)).await;
@@ -312,6 +347,8 @@ async fn a_visitor_with_nothing_to_remember_holds_a_plain_ticket_and_costs_nothi
 
 #[tokio::test]
 async fn the_idle_clock_is_in_the_ticket_and_the_absolute_end_never_moves() {
+    says(REVOKING, InPart, &[9]);
+    says(ALONE, InPart, &[9]);
     let (revoking, _) = revoking(terms());
     for store in [&alone(terms()), &revoking] {
         // Without a shadow, and with one from the first moment on.
@@ -337,8 +374,28 @@ async fn the_idle_clock_is_in_the_ticket_and_the_absolute_end_never_moves() {
     }
 }
 
+/// Whether a state is the newest, no cookie knows, and the revocations are not told of every change.
+#[tokio::test]
+async fn an_earlier_state_with_a_longer_idle_timeout_outlives_a_later_one() {
+    says(REVOKING, InPart, &[9]);
+    says(ALONE, InPart, &[9]);
+    let (revoking, _) = revoking(terms());
+    for store in [&revoking, &alone(terms())] {
+        let lasting = sealed_session(store).await;
+        let short = Change {
+            expiry: Some(Some(Expiry::IdleSecs(60))),
+            ..Change::default()
+        };
+        let short = after_change(store, &lasting, short, after(1)).await;
+        let over = open(store, &short, after(100)).await;
+        assert_closed(&over, Closed::IdleExpired);
+        opened(open(store, &lasting, after(100)).await);
+    }
+}
+
 #[tokio::test]
 async fn a_raised_timeout_does_not_prolong_what_was_sealed_before() {
+    says(ALONE, InPart, &[9]);
     let ticket = sealed_session(&alone(terms())).await;
     let lax = Terms {
         idle: Duration::from_secs(100 * HOUR),
@@ -357,6 +414,10 @@ async fn a_raised_timeout_does_not_prolong_what_was_sealed_before() {
 
 #[tokio::test]
 async fn without_a_shared_store_the_last_response_wins() {
+    says(REVOKING, Not, &[1]);
+    says(ALONE, Not, &[1]);
+    says(REVOKING, InPart, &[11]);
+    says(ALONE, InPart, &[11]);
     let (revoking, _) = revoking(terms());
     for store in [&revoking, &alone(terms())] {
         let ticket = sealed_session(store).await;
@@ -393,6 +454,7 @@ fn cookie_of_any_size() -> TicketCookie {
 
 #[tokio::test]
 async fn a_session_of_4096_bytes_as_a_cookie_is_kept_and_one_of_4097_refused() {
+    says(ALONE, Wholly, &[12]);
     let cookie = cookie_of_any_size();
     let store = SealedStore::new(terms(), cookie.clone(), None);
     let first = sealed_session(&store).await;
@@ -435,6 +497,8 @@ async fn a_session_of_4096_bytes_as_a_cookie_is_kept_and_one_of_4097_refused() {
 
 #[tokio::test]
 async fn what_fits_no_cookie_never_begins_a_session_and_max_bytes_holds_too() {
+    says(REVOKING, Wholly, &[12]);
+    says(ALONE, Wholly, &[12]);
     let (store, shadows) = revoking(terms());
     let plain = Ticket::mint(START);
     let big = set("big", &"x".repeat(4000));
@@ -462,6 +526,7 @@ async fn what_fits_no_cookie_never_begins_a_session_and_max_bytes_holds_too() {
 /// As with every engine: an app that always asks for too much must not idle its visitors out.
 #[tokio::test]
 async fn a_change_that_does_not_fit_holds_up_neither_the_idle_clock_nor_a_scheduled_rotation() {
+    says(REVOKING, Wholly, &[12]);
     for (bytes, max_bytes) in [(2000, 1000), (4000, 64 << 10)] {
         let narrow = Terms {
             max_bytes,
@@ -488,6 +553,7 @@ async fn a_change_that_does_not_fit_holds_up_neither_the_idle_clock_nor_a_schedu
 
 #[tokio::test]
 async fn a_user_whom_the_app_has_replaced_does_not_stay_when_the_new_one_does_not_fit() {
+    says(REVOKING, Wholly, &[3, 12]);
     let (store, _) = revoking(terms());
     let alice = after_change(&store, &Ticket::mint(START), log_in("alice"), START).await;
     let mut login = log_in("bob");
@@ -501,6 +567,7 @@ async fn a_user_whom_the_app_has_replaced_does_not_stay_when_the_new_one_does_no
 
 #[tokio::test]
 async fn after_a_logout_no_ticket_of_the_session_opens_anything() {
+    says(REVOKING, Wholly, &[2, 5, 6]);
     let (store, _) = revoking(rotating());
     let plain = Ticket::mint(START);
     let first = after_change(&store, &plain, set("a", "1"), START).await;
@@ -530,6 +597,7 @@ async fn after_a_logout_no_ticket_of_the_session_opens_anything() {
 
 #[tokio::test]
 async fn an_end_with_the_old_ticket_ends_what_the_new_one_opens() {
+    says(REVOKING, Wholly, &[5]);
     let (store, _) = revoking(terms());
     let old = sealed_session(&store).await;
     let new = after_change(&store, &old, turn(Turn::Rotate), after(1)).await;
@@ -540,6 +608,7 @@ async fn an_end_with_the_old_ticket_ends_what_the_new_one_opens() {
 
 #[tokio::test]
 async fn a_session_that_was_never_kept_can_be_ended_too() {
+    says(REVOKING, Wholly, &[2, 5]);
     let (store, _) = revoking(terms());
     let plain = Ticket::mint(START);
     let ended = commit(&store, &plain, turn(Turn::End), after(1)).await;
@@ -549,9 +618,10 @@ async fn a_session_that_was_never_kept_can_be_ended_too() {
     assert_eq!(late.outcome, Outcome::Dropped(Closed::Ended));
 }
 
-/// The table in `store/sealed.rs` says so, and `cloakroom check` warns.
+/// The documents say so, and `cloakroom check` warns.
 #[tokio::test]
 async fn without_revocations_a_logout_takes_the_cookie_from_the_browser_and_no_more() {
+    says(ALONE, Not, &[2, 5, 10]);
     let store = alone(terms());
     let before = sealed_session(&store).await;
     let user = after_change(&store, &before, log_in("alice"), after(1)).await;
@@ -564,6 +634,7 @@ async fn without_revocations_a_logout_takes_the_cookie_from_the_browser_and_no_m
 /// An app may have given an earlier state a longer idle timeout than the one that is ended.
 #[tokio::test]
 async fn no_earlier_state_opens_after_the_tombstone_is_gone() {
+    says(REVOKING, Wholly, &[2]);
     let (store, shadows) = revoking(terms());
     let lasting = Change {
         expiry: Some(Some(Expiry::IdleSecs(200_000))),
@@ -594,6 +665,7 @@ async fn no_earlier_state_opens_after_the_tombstone_is_gone() {
 
 #[tokio::test]
 async fn after_a_login_the_old_ticket_sees_the_old_state_for_the_grace_and_then_nothing() {
+    says(REVOKING, Wholly, &[3]);
     let (store, _) = revoking(terms());
     for first in [Ticket::mint(START), sealed_session(&store).await] {
         let new = after_change(&store, &first, log_in("alice"), after(1)).await;
@@ -615,6 +687,7 @@ async fn after_a_login_the_old_ticket_sees_the_old_state_for_the_grace_and_then_
 
 #[test]
 fn of_parallel_logins_one_counts() {
+    says(REVOKING, Wholly, &[3]);
     let (store, _) = revoking(terms());
     let first = block_on(sealed_session(&store));
     let given = in_parallel(8, |number| {
@@ -633,6 +706,7 @@ fn of_parallel_logins_one_counts() {
 
 #[test]
 fn whatever_races_with_a_logout_the_session_stays_ended() {
+    says(REVOKING, Wholly, &[2]);
     let (store, _) = revoking(terms());
     for _ in 0..20 {
         let ticket = block_on(sealed_session(&store));
@@ -653,6 +727,7 @@ fn whatever_races_with_a_logout_the_session_stays_ended() {
 
 #[tokio::test]
 async fn without_revocations_the_ticket_from_before_a_login_opens_the_state_from_before_it() {
+    says(ALONE, Not, &[3]);
     let store = alone(terms());
     let first = sealed_session(&store).await;
     let new = after_change(&store, &first, log_in("alice"), after(1)).await;
@@ -668,6 +743,7 @@ async fn without_revocations_the_ticket_from_before_a_login_opens_the_state_from
 
 #[test]
 fn of_fifty_rotations_at_once_one_counts() {
+    says(REVOKING, InPart, &[4]);
     let (store, _) = revoking(terms());
     let ticket = block_on(sealed_session(&store));
     let given = in_parallel(50, |_| {
@@ -686,6 +762,7 @@ fn of_fifty_rotations_at_once_one_counts() {
 /// A state machine forgets retired tickets that could open nothing by themselves. Sealed ones could.
 #[tokio::test]
 async fn no_ticket_of_a_session_that_was_rotated_often_opens_anything_again() {
+    says(REVOKING, Wholly, &[2]);
     for pause_secs in [0, 1, 30] {
         let (store, _) = revoking(terms());
         let mut now = START;
@@ -725,6 +802,7 @@ async fn no_ticket_of_a_session_that_was_rotated_often_opens_anything_again() {
 
 #[tokio::test]
 async fn during_the_grace_the_old_ticket_reads_and_never_replaces_the_newer_cookie() {
+    says(REVOKING, InPart, &[4]);
     let (store, _) = revoking(terms());
     let old = sealed_session(&store).await;
     let new = after_change(&store, &old, turn(Turn::Rotate), after(1)).await;
@@ -745,6 +823,7 @@ async fn during_the_grace_the_old_ticket_reads_and_never_replaces_the_newer_cook
 
 #[tokio::test]
 async fn a_scheduled_rotation_lets_the_old_ticket_go_on_until_the_new_one_came() {
+    says(REVOKING, InPart, &[4]);
     let (store, _) = revoking(rotating());
     let old = sealed_session(&store).await;
     assert_eq!(
@@ -782,6 +861,7 @@ async fn a_scheduled_rotation_lets_the_old_ticket_go_on_until_the_new_one_came()
 
 #[tokio::test]
 async fn without_revocations_a_rotation_gives_a_new_ticket_and_the_old_one_goes_on() {
+    says(ALONE, Not, &[4]);
     let store = alone(rotating());
     let old = sealed_session(&store).await;
     assert_eq!(
@@ -795,6 +875,9 @@ async fn without_revocations_a_rotation_gives_a_new_ticket_and_the_old_one_goes_
         Upkeep::Nothing
     );
     opened(open(&store, &old, after(700)).await);
+    // A response to it that comes late brings it back.
+    let late = after_change(&store, &old, put("late"), after(701)).await;
+    assert_eq!(late.key(), old.key());
 }
 
 // === whatever happens ===
@@ -834,6 +917,7 @@ struct Held {
 /// A visitor who keeps every value ever sent, and brings any of them at any time.
 #[tokio::test]
 async fn what_is_over_once_never_opens_again() {
+    says(REVOKING, Wholly, &[2]);
     let mut ends = 0;
     for seed in 0..40 {
         let mut dice = Dice(seed);
@@ -935,6 +1019,8 @@ async fn one_request_at_a_time_cannot_tell_the_engine_from_another() {
 
 #[tokio::test]
 async fn an_outage_of_the_revocations_is_an_outage_and_never_a_not_revoked() {
+    says(REVOKING, Wholly, &[8]);
+    says(ALONE, Wholly, &[8]);
     let broken = Arc::new(AtomicBool::new(false));
     let frail = Frail {
         inner: MemoryStore::new(shadow_terms(&terms()), START),
@@ -962,6 +1048,8 @@ async fn an_outage_of_the_revocations_is_an_outage_and_never_a_not_revoked() {
             assert!(matches!(answer, Err(StoreFault::Timeout)), "{answer:?}");
         }
     }
+    // Without revocations there is no store that could be out.
+    opened(open(&alone(terms()), &user, after(2)).await);
     // What is expired is so without asking anybody.
     let over = open(&store, &user, after(24 * HOUR + 1)).await;
     assert_closed(&over, Closed::AbsoluteExpired);
@@ -971,6 +1059,7 @@ async fn an_outage_of_the_revocations_is_an_outage_and_never_a_not_revoked() {
 
 #[tokio::test]
 async fn revocations_that_were_lost_let_nothing_in_that_they_could_have_held() {
+    says(REVOKING, Wholly, &[2]);
     let (before, _) = revoking(terms());
     let ticket = sealed_session(&before).await;
     let reborn: Arc<dyn Store> = Arc::new(MemoryStore::new(shadow_terms(&terms()), after(60)));
@@ -1005,6 +1094,7 @@ async fn the_revocations_know_nothing_of_what_a_session_holds() {
 
 #[tokio::test]
 async fn what_one_gateway_ends_another_refuses_within_a_second_and_after_every_restart() {
+    says(REVOKING, Wholly, &[5, 7, 10]);
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("revocations.db");
     let (here, there) = (revoking_in(&path), revoking_in(&path));

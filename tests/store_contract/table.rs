@@ -1,7 +1,7 @@
 //! The table of `docs/STORES.md` says of the four engines with a store that they keep everything, and each point of it
 //! has a test that may find otherwise.
 
-use crate::support::contract::{POINTS, holds};
+use crate::support::contract::{POINTS, holds, names};
 
 /// The files that ask for engines by the points they keep.
 const SUITE: &[&str] = &[
@@ -39,15 +39,4 @@ fn every_point_has_a_test() {
         }
         assert!(here || elsewhere.is_some(), "point {point}");
     }
-}
-
-/// Whether `text` has `point` among the numbers that follow `before`.
-fn names(text: &str, before: &str, point: u8) -> bool {
-    let lists = text.split(before).skip(1);
-    let mut numbers = lists.flat_map(|rest| {
-        let end = rest.find([']', ')']).unwrap_or(0);
-        let list = rest[..end].split(" SECURITY").next().unwrap_or_default();
-        list.split(|c: char| !c.is_ascii_digit())
-    });
-    numbers.any(|number| number == point.to_string())
 }

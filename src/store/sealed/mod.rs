@@ -15,15 +15,17 @@
 //! | 1 no lost update | no: the response that arrives last wins | no |
 //! | 2 no resurrection | yes | no: an earlier ticket opens until it expires |
 //! | 3 a user change forks | yes; two logins at once: the first one counts | no: the old ticket opens the old state until it expires |
-//! | 4 rotation with grace | the old ticket reads its own state during the grace; what it asks for is dropped, an end excepted | no: the old ticket goes on, and a late response can bring it back |
-//! | 5 logout is flush | yes | the browser's cookie is deleted, no more |
+//! | 4 rotation with grace | in part: the old ticket reads its own state during the grace; what it asks for is dropped, an end excepted | no: the old ticket goes on, and a late response can bring it back |
+//! | 5 logout is flush | yes | no: the browser's cookie is deleted, no more |
 //! | 6 never adopt | yes | yes |
 //! | 7 durable before visible | yes: the state is in the response that promises it, turns are noted before it goes out | yes, but nothing is noted |
 //! | 8 outage is not logout | yes | yes: there is no store that could fail |
-//! | 9 expiry on read | yes, by the times in the presented state | yes, by the times in the presented state |
-//! | 10 revocation beats every cache | as the engine of the revocations holds it | no: nothing can be revoked |
-//! | 11 read your writes | yes, for the browser that took the response's cookie | the same |
+//! | 9 expiry on read | in part: by the times in the presented state, and an earlier one may have later ones | the same |
+//! | 10 revocation beats every cache | yes, as the engine of the revocations does | no: nothing can be revoked |
+//! | 11 read your writes | in part: for the browser that took the response's cookie | the same |
 //! | 12 limits | yes; and no more than 4096 bytes as a cookie | the same |
+//!
+//! In short it stands in `docs/STORES.md`, and `tests/sealed_engine.rs` holds that table to what this engine does.
 //!
 //! In both cases a visitor can bring back an earlier state of the own session, as long as its ticket is not revoked.
 
