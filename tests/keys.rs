@@ -260,6 +260,10 @@ async fn a_bad_key_ring_keeps_the_old_keys() {
     fs::remove_file(&file).unwrap();
     reload(&gate, NOT_RELOADED).await;
     assert_eq!(session_of_last(&app, &browser).await, before, "no file");
+    for command in ["list", "rotate"] {
+        let (code, told) = keys(gate.folder(), &[command]);
+        assert_eq!(code, Some(78), "{command}: {told}");
+    }
     assert!(!file.exists(), "and none is made in its place");
 
     fs::write(&file, &good).unwrap();

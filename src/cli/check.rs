@@ -57,8 +57,8 @@ fn summary(file: &Path, settings: &Settings, warnings: usize) -> String {
         } => {
             let told = match (near_cache_bytes, listen_url) {
                 (0, _) => "",
-                (_, Some(_)) => " and near, told of changes by LISTEN",
-                (_, None) => " and near, told of changes by polling a table of them",
+                (_, Some(_)) => ", kept near and told of changes by LISTEN",
+                (_, None) => ", kept near and told of changes by polling a table of them",
             };
             format!("sessions in PostgreSQL{told}")
         }

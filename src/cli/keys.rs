@@ -90,14 +90,27 @@ pub fn main(command: &KeysCommand) -> u8 {
     }
     match done {
         Ok(()) => FINE,
-        Err(why) => {
+        Err(Undone { code, why }) => {
             complain(why);
-            FAILED
+            code
         }
     }
 }
 
-fn rotate(settings: &Settings, now: Time) -> Result<(), String> {
+/// Why a command did nothing, and with which code it ends.
+struct Undone {
+    code: u8,
+    why: String,
+}
+
+impl From<String> for Undone {
+    fn from(why: String) -> Self {
+        Self { code: FAILED, why }
+    }
+}
+
+fn rotate(settings: &Settings, now: Time) -> Result<(), Undone> {
+    read(settings, now)?;
     let keys = &settings.session.keys;
     let rotated = keyring::rotate(&keys.file, keys.activate_after, now);
     let rotated = rotated.map_err(|fault| Causes(&fault).to_string())?;
@@ -112,7 +125,7 @@ fn rotate(settings: &Settings, now: Time) -> Result<(), String> {
     Ok(())
 }
 
-fn list(settings: &Settings, for_machines: bool, now: Time) -> Result<(), String> {
+fn list(settings: &Settings, for_machines: bool, now: Time) -> Result<(), Undone> {
     let (keys, states) = read(settings, now)?;
     let nodes = nodes(settings, &keys);
     if let Err(why) = &nodes {
@@ -167,7 +180,7 @@ fn as_json(key: &KeyState, nodes: &[Node], now: Time) -> serde_json::Value {
     value
 }
 
-fn drop_key(settings: &Settings, args: &DropArgs, now: Time) -> Result<(), String> {
+fn drop_key(settings: &Settings, args: &DropArgs, now: Time) -> Result<(), Undone> {
     let (keys, states) = read(settings, now)?;
     let key = states.iter().find(|key| key.id == args.id);
     if let Some(key) = key.filter(|_| !args.yes) {
@@ -178,7 +191,8 @@ fn drop_key(settings: &Settings, args: &DropArgs, now: Time) -> Result<(), Strin
                 "key {} was not dropped: {why}; visitors who hold such a ticket would begin a new session (reason \
                  unknown-key). Drop it later, or take --yes to drop it all the same",
                 key.id
-            ));
+            )
+            .into());
         }
     }
     let keys = &settings.session.keys;
@@ -225,10 +239,14 @@ fn objection(
     })
 }
 
-fn read(settings: &Settings, now: Time) -> Result<(Keys, Vec<KeyState>), String> {
+/// The ring as it is. One that cannot be read is bad configuration, as at a start.
+fn read(settings: &Settings, now: Time) -> Result<(Keys, Vec<KeyState>), Undone> {
     let keys = &settings.session.keys;
     let keys = keyring::read(&keys.file, keys.activate_after);
-    let keys = keys.map_err(|fault| Causes(&fault).to_string())?;
+    let keys = keys.map_err(|fault| Undone {
+        code: BAD_CONFIG,
+        why: Causes(&fault).to_string(),
+    })?;
     let states = keys.states(now);
     Ok((keys, states))
 }

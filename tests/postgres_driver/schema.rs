@@ -62,6 +62,35 @@ async fn a_schema_made_by_an_administrator_is_filled() {
 }
 
 #[tokio::test]
+async fn a_schema_that_is_not_whole_or_not_to_be_used_is_noticed_at_the_start() {
+    let Some(database) = Postgres::database() else {
+        return;
+    };
+    migrated(&database.url()).await;
+    let refusal = async || match connect(&database.url()).await {
+        Ok(_) => panic!("it serves"),
+        Err(fault) => fault.to_string(),
+    };
+
+    database.psql("ALTER TABLE cloakroom.tickets OWNER TO postgres");
+    database.psql("GRANT SELECT, INSERT ON cloakroom.tickets TO cloakroom");
+    let denied = refusal().await;
+    assert!(
+        denied.contains("may not DELETE cloakroom.tickets") && denied.contains("GRANT"),
+        "{denied}"
+    );
+    database.psql("GRANT DELETE ON cloakroom.tickets TO cloakroom");
+    connect(&database.url()).await.unwrap();
+
+    database.psql("DROP FUNCTION cloakroom.find");
+    let broken = refusal().await;
+    assert!(
+        broken.contains("no cloakroom.find(bytea, bigint, bigint)"),
+        "{broken}"
+    );
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_serve_says_what_to_do() {
     let Some(database) = Postgres::database() else {
         return;

@@ -67,6 +67,21 @@ pub enum PostgresFault {
         /// The newest that is known.
         known: i64,
     },
+    /// The schema is of the right version and not whole: somebody changed it, or made it with a development build.
+    #[error(
+        "the schema in the database has no {0}: drop the schema (and with it the sessions), then run `cloakroom store migrate --config FILE`"
+    )]
+    SchemaLacks(String),
+    /// The user of the address may not do what is needed.
+    #[error(
+        "the user of the address may not {right} {what}: let it make the schema (`cloakroom store migrate --config FILE`), or GRANT it that"
+    )]
+    Right {
+        /// The right, as GRANT names it.
+        right: String,
+        /// On what.
+        what: String,
+    },
     /// The server said something that the schema never says.
     #[error("the schema in the database is not as `cloakroom store migrate` made it")]
     Schema,

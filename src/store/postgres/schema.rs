@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, GenericClient, Row};
 
 use super::address::PostgresAddress;
@@ -30,6 +30,37 @@ const ABOUT: &str = "SELECT current_setting('server_version_num')::int, current_
      to_regnamespace('cloakroom') IS NOT NULL, to_regclass('cloakroom.facts') IS NOT NULL";
 
 const FACT: &str = "SELECT value FROM cloakroom.facts WHERE name = 'schema_version'";
+
+/// What the version promises. The number alone does not tell that a function is as it is called here, nor what the user
+/// of the address may do, and either would show with the first visitor only.
+const FUNCTIONS: [&str; 4] = [
+    "cloakroom.born(bigint)",
+    "cloakroom.find(bytea, bigint, bigint)",
+    "cloakroom.write(bigint, bigint, bigint, bytea[], bigint[], bigint[], bigint[], bytea[], text[], bytea[], bytea[], \
+     bytea[], bytea[])",
+    "cloakroom.changes_since(text, bigint[], bigint)",
+];
+
+/// Each table with the rights on it that are used.
+const TABLES: [(&str, &str); 6] = [
+    ("cloakroom.facts", "SELECT, INSERT"),
+    ("cloakroom.sessions", "SELECT, INSERT, UPDATE, DELETE"),
+    ("cloakroom.tickets", "SELECT, INSERT, DELETE"),
+    ("cloakroom.changes", "SELECT, INSERT, UPDATE, DELETE"),
+    ("cloakroom.epoch", "SELECT, INSERT"),
+    ("cloakroom.nodes", "SELECT, INSERT, UPDATE, DELETE"),
+];
+
+/// The first thing that is missing (no right named), or that the user may not do. Of several rights in one text, the
+/// functions of PostgreSQL ask for any, so that each is asked for by itself.
+const LACK: &str = "SELECT what, CASE WHEN is_there THEN needed END FROM ( \
+         SELECT f AS what, 'EXECUTE' AS needed, to_regprocedure(f) IS NOT NULL AS is_there, \
+             has_function_privilege(to_regprocedure(f), 'EXECUTE') AS may \
+         FROM unnest($1::text[]) f \
+     UNION ALL \
+         SELECT t, r, to_regclass(t) IS NOT NULL, has_table_privilege(to_regclass(t), r) \
+         FROM unnest($2::text[], $3::text[]) AS each(t, rights), regexp_split_to_table(rights, ', ') r \
+     ) asked WHERE NOT coalesce(may, false) LIMIT 1";
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +131,7 @@ async fn note(
 ) -> Result<(), PostgresFault> {
     let sql = "INSERT INTO cloakroom.facts AS f VALUES ($1, $2) \
          ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE $3";
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
         (&name, Type::TEXT),
         (&value, Type::INT8),
         (&may_change, Type::BOOL),
@@ -116,7 +147,7 @@ pub(super) async fn judge(connections: &Connections) -> Result<(), PostgresFault
         return Err(PostgresFault::SchemaMissing);
     }
     match version(&connections.rows(FACT, &[]).await?)? {
-        VERSION => Ok(()),
+        VERSION => nothing_lacks(connections).await,
         0 => Err(PostgresFault::SchemaMissing),
         newer_one if newer_one > VERSION => Err(newer(newer_one)),
         older => Err(PostgresFault::SchemaOlder {
@@ -124,6 +155,25 @@ pub(super) async fn judge(connections: &Connections) -> Result<(), PostgresFault
             needed: VERSION,
         }),
     }
+}
+
+async fn nothing_lacks(connections: &Connections) -> Result<(), PostgresFault> {
+    let (tables, rights): (Vec<&str>, Vec<&str>) = TABLES.into_iter().unzip();
+    let functions = FUNCTIONS.as_slice();
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&functions, Type::TEXT_ARRAY),
+        (&tables, Type::TEXT_ARRAY),
+        (&rights, Type::TEXT_ARRAY),
+    ];
+    let lacks = connections.rows(LACK, &parameters).await?;
+    let Some(lack) = lacks.first() else {
+        return Ok(());
+    };
+    let what = lack.try_get(0)?;
+    Err(match lack.try_get(1)? {
+        Some(right) => PostgresFault::Right { right, what },
+        None => PostgresFault::SchemaLacks(what),
+    })
 }
 
 /// What is in the database already.
