@@ -55,7 +55,7 @@ async fn a_master_that_hangs_is_left_for_the_one_that_takes_its_place() {
     let group = Arc::new(group);
     let store = store_at(&group.url());
     let ticket = store_session(&store).await;
-    assert_eq!(group.master().cli(&["WAIT", "1", "5000"]).trim(), "1");
+    group.await_replica();
     let old = group.master().port();
     let hung = || {
         let mut servers = group.servers().iter();

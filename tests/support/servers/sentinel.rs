@@ -106,6 +106,17 @@ impl RedisSentinel {
         other.expect("there are two")
     }
 
+    /// Waits until the replica has what the master has by now. Redis answers before that, and what was not copied is
+    /// lost with a fail-over. (`WAIT` tells of what the asking connection itself wrote, which is nothing here.)
+    pub fn await_replica(&self) {
+        let offset = |server: &Redis, name: &str| server.info(name)?.parse::<u64>().ok();
+        let written = offset(self.master(), "master_repl_offset").expect("the master's offset");
+        until("the replica has followed", || {
+            let copied = offset(self.replica(), "slave_repl_offset")?;
+            (copied >= written).then_some(())
+        });
+    }
+
     /// Puts the replica in the master's place without harm to either, and waits until all agree.
     pub fn fail_over(&self) {
         let old = self.master().port();
