@@ -32,6 +32,7 @@ pub(super) fn open(
     let store = RemoteStore::start(&core, terms, connect);
     let store = store.map_err(|fault| match fault {
         RemoteStartFault::Thread(error) => StartFault::Runtime(error),
+        RemoteStartFault::Driver(fault @ PostgresFault::ListenTls(_)) => at(LISTEN_URL, fault),
         RemoteStartFault::Driver(fault) => at(URL, fault),
     })?;
     Ok(Arc::new(store))
@@ -72,4 +73,32 @@ fn address(key: &'static str, url: &Text) -> Result<PostgresAddress, StartFault>
 
 const fn at(key: &'static str, source: PostgresFault) -> StartFault {
     StartFault::Postgres { key, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+
+    #[test]
+    fn certificates_that_cannot_be_used_are_told_of_the_address_that_names_them() {
+        let terms = Terms {
+            idle: Duration::from_secs(3600),
+            absolute: Duration::from_secs(24 * 3600),
+            rotation_grace: Duration::from_secs(10),
+            rotate_every: None,
+            save_every_request: false,
+            max_bytes: 1,
+            jar_cookies_max: 1,
+        };
+        let plain = "postgres://u@127.0.0.1:1/s?sslmode=disable";
+        let broken = "postgres://u@127.0.0.1:1/s?sslmode=verify-full&sslrootcert=/nowhere.pem";
+        for (url, listen_url, key) in [(broken, plain, URL), (plain, broken, LISTEN_URL)] {
+            let [url, listen_url] =
+                [url, listen_url].map(|url| Text::Here(Secret::new(url.to_owned())));
+            let wait = Duration::from_secs(1);
+            let fault = open(&url, Some(&listen_url), 1 << 20, wait, terms.clone());
+            assert_eq!(fault.err().unwrap().key(), Some(key));
+        }
+    }
 }

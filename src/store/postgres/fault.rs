@@ -23,6 +23,9 @@ pub enum PostgresFault {
     /// There is no TLS to be had as the address wants it.
     #[error(transparent)]
     Tls(#[from] TlsFault),
+    /// The same, of the address for LISTEN.
+    #[error(transparent)]
+    ListenTls(TlsFault),
     /// It cannot be reached, or lets nobody in.
     #[error("PostgreSQL cannot be reached")]
     Connect(#[source] tokio_postgres::Error),

@@ -99,7 +99,7 @@ impl PostgresDriver {
         let connections = Arc::new(Connections::new(address, *connections, *timeout)?);
         if let Some(listen) = listen {
             // Its certificates are read now, so that what is wrong with them is told now.
-            tls::Tls::of(listen)?;
+            tls::Tls::of(listen).map_err(PostgresFault::ListenTls)?;
         }
         schema::judge(&connections).await?;
         Ok(Self {
