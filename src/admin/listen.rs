@@ -78,7 +78,11 @@ impl Listener {
                 .map_err(other)?;
         }
         make_room(path)?;
-        let (listener, file) = bind(path).map_err(other)?;
+        let mut beside = OsString::from(path);
+        beside.push(".new");
+        let beside = PathBuf::from(beside);
+        make_room(&beside)?;
+        let (listener, file) = bind(path, &beside).map_err(other)?;
         let address = format!("unix:{}", path.display());
         Ok(Self::new(Bound::Unix(listener, file), address))
     }
@@ -156,19 +160,12 @@ pub fn dial(path: &Path) -> io::Result<UnixStream> {
     Ok(OwnedFd::from(socket).into())
 }
 
-/// Binds under a name beside `path` and moves the socket there when its mode is right: nobody finds it before.
-fn bind(path: &Path) -> io::Result<(StdUnixListener, SocketFile)> {
-    let mut beside = OsString::from(path);
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = StdUnixListener::bind(&beside)?;
-    let moved = fs::set_permissions(&beside, Permissions::from_mode(0o600))
+/// Binds at `beside` and moves the socket to `path` when its mode is right: nobody finds it before.
+fn bind(path: &Path, beside: &Path) -> io::Result<(StdUnixListener, SocketFile)> {
+    let listener = StdUnixListener::bind(beside)?;
+    let moved = fs::set_permissions(beside, Permissions::from_mode(0o600))
         .and_then(|()| listener.set_nonblocking(true))
-        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| fs::rename(beside, path))
         .and_then(|()| fs::symlink_metadata(path));
     match moved {
         Ok(about) => {
@@ -179,7 +176,7 @@ fn bind(path: &Path) -> io::Result<(StdUnixListener, SocketFile)> {
             Ok((listener, file))
         }
         Err(error) => {
-            let _ = fs::remove_file(&beside);
+            let _ = fs::remove_file(beside);
             Err(error)
         }
     }
@@ -253,5 +250,21 @@ mod tests {
         let fault = Listener::unix(&path).err().unwrap();
         assert!(matches!(fault, SocketFault::NoSocket(_)), "{fault}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "a file of somebody");
+    }
+
+    #[test]
+    fn what_lies_beside_is_replaced_only_if_it_was_left_by_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let beside = folder.path().join("admin.sock.new");
+        drop(StdUnixListener::bind(&beside).unwrap());
+        drop(Listener::unix(&path).unwrap());
+
+        fs::write(&beside, "a file of somebody").unwrap();
+        let fault = Listener::unix(&path).err().unwrap();
+
+        assert!(matches!(fault, SocketFault::NoSocket(_)), "{fault}");
+        assert!(fault.to_string().contains("admin.sock.new"), "{fault}");
+        assert_eq!(fs::read_to_string(&beside).unwrap(), "a file of somebody");
     }
 }
