@@ -2,6 +2,7 @@
 
 pub mod causes;
 pub mod clock;
+pub mod framed;
 pub mod kept;
 pub mod meter;
 pub mod secret;

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::expiry::Expiry;
-use super::ticket::{Root, hash_framed};
+use super::ticket::Root;
 use crate::base::clock::Time;
+use crate::base::framed;
 use crate::base::kept::KeptCookie;
 use crate::base::small_map::SmallMap;
 
@@ -67,7 +68,7 @@ pub struct UserKey(pub [u8; 32]);
 impl UserKey {
     /// The key of the user with this id, as `issuer` or, without one, a site vouches for it.
     pub fn of(issuer: Option<&str>, id: &str) -> Self {
-        Self(hash_framed(&[
+        Self(framed::hash(&[
             b"cloakroom user key v1",
             issuer.unwrap_or_default().as_bytes(),
             id.as_bytes(),

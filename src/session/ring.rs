@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::{constant_time, digest, hmac};
+use aws_lc_rs::{constant_time, hmac};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use super::sealed::{self, Place, SealKey};
-use super::ticket::{KEY_ID_BYTES, KeyId, RANDOM_BYTES, Ticket, mac_framed};
+use super::ticket::{KEY_ID_BYTES, KeyId, RANDOM_BYTES, Ticket};
 use crate::base::clock::Time;
+use crate::base::framed;
 use crate::base::secret::Secret;
 
 const VERSION: u8 = 1;
@@ -234,10 +235,7 @@ impl KeyRing {
 impl RingKey {
     /// The key's name: short, public, and part of each ticket that it signs.
     pub fn id(&self) -> KeyId {
-        let fingerprint = digest::digest(&digest::SHA256, self.secret.expose());
-        let mut id = [0; KEY_ID_BYTES];
-        id.copy_from_slice(&fingerprint.as_ref()[..KEY_ID_BYTES]);
-        KeyId(id)
+        KeyId(framed::key_id(&self.secret))
     }
 }
 
@@ -253,7 +251,7 @@ impl ReadyKey {
     }
 
     fn tag(&self, body: &[u8]) -> hmac::Tag {
-        mac_framed(&self.mac, &[PURPOSE_TAG, body])
+        framed::mac(&self.mac, &[PURPOSE_TAG, body])
     }
 }
 

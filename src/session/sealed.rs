@@ -19,8 +19,9 @@ use super::holders::Holders;
 use super::life::{Session, State};
 use super::record::Record;
 use super::stored;
-use super::ticket::{KEY_ID_BYTES, KeyId, RANDOM_BYTES, Ticket, for_each_framed, mac_framed};
+use super::ticket::{KEY_ID_BYTES, KeyId, RANDOM_BYTES, Ticket};
 use crate::base::clock::Time;
+use crate::base::framed;
 use crate::base::secret::Secret;
 
 /// The first byte; the version before it is the plain ticket's.
@@ -77,7 +78,7 @@ impl<'a> Place<'a> {
             &id.0,
         ];
         let mut bound = Vec::new();
-        for_each_framed(&parts, |part| bound.extend_from_slice(part));
+        framed::for_each(&parts, |part| bound.extend_from_slice(part));
         Aad::from(bound)
     }
 }
@@ -148,7 +149,7 @@ pub(super) struct SealKey(RandomizedNonceKey);
 impl SealKey {
     /// Derived from the key that `mac` was made of. HMAC is a PRF, and tags of tickets have another purpose.
     pub fn derive(mac: &hmac::Key) -> Self {
-        let key = mac_framed(mac, &[PURPOSE_KEY]);
+        let key = framed::mac(mac, &[PURPOSE_KEY]);
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, key.as_ref());
         Self(key.expect("AES-256-GCM-SIV takes the 32 bytes of HMAC-SHA-256"))
     }

@@ -6,10 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 
 use super::sealed::Carried;
 use crate::base::clock::Time;
+use crate::base::framed;
 use crate::base::secret::{Secret, random_bytes};
 
 pub(super) const KEY_ID_BYTES: usize = 4;
@@ -118,7 +119,7 @@ impl Ticket {
     }
 
     fn hash(&self, purpose: &[u8]) -> [u8; 32] {
-        hash_framed(&[purpose, self.random.expose()])
+        framed::hash(&[purpose, self.random.expose()])
     }
 }
 
@@ -216,7 +217,7 @@ impl SessionIds {
 
     /// A name for its key, by which two nodes see whether they have the same one. It gives nothing of the key away.
     pub fn fingerprint(&self) -> KeyId {
-        let tag = mac_framed(&self.mac, &[PURPOSE_FINGERPRINT]);
+        let tag = framed::mac(&self.mac, &[PURPOSE_FINGERPRINT]);
         let mut id = [0; KEY_ID_BYTES];
         id.copy_from_slice(&tag.as_ref()[..KEY_ID_BYTES]);
         KeyId(id)
@@ -224,7 +225,7 @@ impl SessionIds {
 
     /// The ID that the session with this root has at `site`.
     pub fn derive(&self, root: &Root, site: &str) -> SessionId {
-        let tag = mac_framed(&self.mac, &[PURPOSE_SESSION_ID, site.as_bytes(), &root.0]);
+        let tag = framed::mac(&self.mac, &[PURPOSE_SESSION_ID, site.as_bytes(), &root.0]);
         SessionId(
             data_encoding::BASE32_NOPAD
                 .encode(&tag.as_ref()[..16])
@@ -236,30 +237,6 @@ impl SessionIds {
 impl fmt::Debug for SessionIds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionIds(<redacted>)")
-    }
-}
-
-/// SHA-256 of `parts`, each with its length before it.
-pub(super) fn hash_framed(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for_each_framed(parts, |part| context.update(part));
-    let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
-    out
-}
-
-pub(super) fn mac_framed(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(key);
-    for_each_framed(parts, |part| context.update(part));
-    context.sign()
-}
-
-/// Feeds each part with its length before it: without that, ("ab", "c") and ("a", "bc") would read the same, which is
-/// how Django's signed cookies came to collide (CVE-2026-6873).
-pub(super) fn for_each_framed(parts: &[&[u8]], mut feed: impl FnMut(&[u8])) {
-    for part in parts {
-        feed(&(part.len() as u64).to_be_bytes());
-        feed(part);
     }
 }
 
