@@ -2,7 +2,7 @@
 //!
 //! Browsers and frameworks read cookies differently, and attackers live in the difference. So nothing here decodes,
 //! folds or repairs: what is not written the plain way is dropped. All `Set-Cookie` bytes that leave the gateway are
-//! made in this folder. Secrets are not: the ticket comes in as text and goes out as a sensitive header value.
+//! made in this folder. Tickets are not: one comes in as text and goes out as a sensitive header value.
 
 pub mod parse;
 
@@ -16,8 +16,11 @@ pub mod harden;
 
 pub mod jar;
 
+pub mod seal;
+
 pub mod attributes;
 
 mod date;
 mod domain;
 mod incoming;
+mod label;
