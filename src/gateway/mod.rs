@@ -36,6 +36,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::header::{COOKIE, HOST, HeaderValue, STRICT_TRANSPORT_SECURITY, TRAILER};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
@@ -60,6 +61,7 @@ use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::meter::{Count, Meter};
 use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
+use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
@@ -82,6 +84,8 @@ pub struct Arrival {
 pub struct Gateway {
     pub(crate) sites: SiteTable,
     pub(crate) desk: TicketDesk,
+    /// Seals and signs the values of apps' cookies. Swapped with the ring of the desk when the keys are reloaded.
+    pub(crate) values: ArcSwap<ValueKeys>,
     pub(crate) ids: SessionIds,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) on_outage: OnOutage,

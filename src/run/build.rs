@@ -82,7 +82,12 @@ impl Parts {
             return Err(faults);
         };
         let meter = Arc::new(Meter::default());
-        let Keys { mut ring, ids, .. } = keys;
+        let Keys {
+            mut ring,
+            values,
+            ids,
+            ..
+        } = keys;
         if matches!(settings.store.engine, settings::Engine::Cookie { .. }) {
             ring = ring.opening_sealed();
         }
@@ -96,6 +101,7 @@ impl Parts {
                 terms: settings.session.terms.clone(),
                 expire_at_browser_close: settings.session.expire_at_browser_close,
             },
+            values: ArcSwap::from_pointee(values),
             ids,
             store: Arc::clone(&store),
             on_outage: match settings.store.on_outage {

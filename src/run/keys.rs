@@ -74,6 +74,7 @@ impl KeyFile {
         let before = ring.load();
         let (old, new) = (ids(&before, now), ids(&keys.ring, now));
         ring.store(keys.ring.counting_on(&before).into());
+        gateway.values.store(keys.values.into());
         let file = self.path.display();
         if old == new {
             tracing::debug!(%file, "the key ring was read again; it holds the same keys");

@@ -1,4 +1,4 @@
-//! The key ring file: the keys that sign tickets and the key that names sessions.
+//! The key ring file: the keys that sign tickets and cookie values, and the key that names sessions.
 //!
 //! It is made at the first start and read at every other. Losing it means that every visitor starts
 //! anew; showing it means that anybody can make tickets. Session IDs have a key of their own in it
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use self::text::Content;
 use crate::base::clock::Time;
 use crate::base::secret::random_bytes;
+use crate::cookie::seal::ValueKeys;
 use crate::session::{KeyId, KeyRing, SessionIds};
 
 /// What the file holds.
@@ -30,6 +31,8 @@ use crate::session::{KeyId, KeyRing, SessionIds};
 pub struct Keys {
     /// Signs and verifies tickets.
     pub ring: KeyRing,
+    /// Seals and signs the values of apps' cookies.
+    pub values: ValueKeys,
     /// Names sessions.
     pub ids: SessionIds,
     /// When each key was made, the oldest first.
@@ -161,9 +164,15 @@ fn parse(path: &Path, text: &str, activate_after: Duration) -> Result<Keys, Keys
         reason,
     };
     let content = Content::parse(text).map_err(malformed)?;
+    let secrets = content.keys.iter().map(|key| (&key.secret, key.created));
+    let values = ValueKeys::new(secrets, activate_after);
     let ring = KeyRing::new(&content.keys, activate_after);
+    let (ring, values) = ring
+        .zip(values)
+        .ok_or_else(|| malformed("it has no [[keys]]"))?;
     Ok(Keys {
-        ring: ring.ok_or_else(|| malformed("it has no [[keys]]"))?,
+        ring,
+        values,
         ids: SessionIds::new(&content.session_id_key),
         created: content
             .keys
@@ -225,6 +234,7 @@ fn make(path: &Path, now: Time) -> io::Result<Zeroizing<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cookie::seal::{Context, Form};
     use crate::session::{Place, Reading, Ticket};
 
     const PLACE: Place<'_> = Place::at("sid", "localhost");
@@ -259,6 +269,39 @@ mod tests {
             1,
             "no draft is left"
         );
+    }
+
+    /// Tickets and values: whoever drops a key by what `keys list` says of it must not lose values by it.
+    #[test]
+    fn the_key_that_signs_tickets_closes_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.keys");
+        let started = Time::from_secs(1_000_000);
+        read_or_make(&path, PATIENCE, started).unwrap();
+        let rotated_at = started.plus(PATIENCE);
+        rotate(&path, PATIENCE, rotated_at).unwrap();
+        let keys = read(&path, PATIENCE).unwrap();
+        let context = Context {
+            form: Form::Signed,
+            site: "shop",
+            name: b"cart",
+            bond: None,
+            max_age: None,
+        };
+
+        let mut closers = Vec::new();
+        for secs in [0, 599, 600] {
+            let now = rotated_at.plus(Duration::from_secs(secs));
+            let signs = keys
+                .states(now)
+                .into_iter()
+                .find(|key| key.duty == Duty::Signs);
+            let value = keys.values.close(b"v", &context, None, now);
+            let closer = keys.values.open(&value, &context, now).unwrap().key;
+            assert_eq!(Some(KeyId(closer)), signs.map(|key| key.id), "{secs}");
+            closers.push(closer);
+        }
+        assert!(closers[0] == closers[1] && closers[1] != closers[2]);
     }
 
     #[test]
