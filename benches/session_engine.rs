@@ -97,6 +97,7 @@ fn small_jar() -> Change {
             expires: None,
             created: NOW,
             same_site: None,
+            adopted: false,
         },
     };
     Change {

@@ -326,8 +326,60 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:19: site.cookies.rules.name = \"__host-SESSION\": this is the ticket (session.cookie.name), which no rule touches; take the rule out",
         ),
         (
-            "[site.cookies]\nrules = [{ name = \"x\", mode = \"seal\" }]",
-            "x.toml:9:31: site.cookies.rules.mode = \"seal\": not available in this version; write \"keep\", \"pass\" or \"strip\"",
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"hide\" }]",
+            "x.toml:9:31: site.cookies.rules.mode = \"hide\": no such choice; write \"keep\", \"mirror\", \"seal\", \"sign\", \"pass\" or \"strip\"",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"pass\", adopt_until = 2027-01-31 }]",
+            "x.toml:9:53: site.cookies.rules.adopt_until = 2027-01-31: has the jar take over what browsers hold, which only mode = \"keep\" does; take it out, or write mode = \"keep\"",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"keep\", adopt_until = \"2027-01-31\" }]",
+            "x.toml:9:53: site.cookies.rules.adopt_until = \"2027-01-31\": wants a date, not a text; write for example adopt_until = 2027-01-31, without quotes",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"keep\", adopt_until = 2027-01-31T10:00:00Z }]",
+            "x.toml:9:53: site.cookies.rules.adopt_until = 2027-01-31T10:00:00Z: not a day; write the day alone, for example 2027-01-31; it counts to its end, in UTC",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"mirror\", bind = \"site\" }]",
+            "x.toml:9:48: site.cookies.rules.bind = \"site\": says what a value is good for, and only mode = \"seal\" or \"sign\" can hold it to that; take it out, or write mode = \"seal\" or \"sign\"",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"keep\", accept_unsealed_until = 2027-01-31 }]",
+            "x.toml:9:63: site.cookies.rules.accept_unsealed_until = 2027-01-31: is about values that were never sealed or signed, and this mode does neither; take it out, or write mode = \"seal\" or \"sign\"",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"pass\", placeholder = true }]",
+            "x.toml:9:53: site.cookies.rules.placeholder = true: stands in for a cookie that the jar lacks, and this mode has no jar; take it out, or write mode = \"keep\" or \"mirror\"",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"pass\", max_age = \"500d\" }]",
+            "x.toml:9:49: site.cookies.rules.max_age = \"500d\": browsers keep no cookie for longer than 400 days; write at most \"400d\"",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"pass\", max_age = \"0\" }]",
+            "x.toml:9:49: site.cookies.rules.max_age = \"0\": nothing lives for no time; write for example \"30d\"; mode = \"strip\" keeps a cookie away altogether",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"pass\", path = \"x\" }]",
+            "x.toml:9:46: site.cookies.rules.path = \"x\": no path of a cookie; write one that begins with / and has no semicolon and no blank",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x\", mode = \"pass\", domain = \"example.com\" }]",
+            "x.toml:9:48: site.cookies.rules.domain = \"example.com\": the site does not serve this domain with all hosts beneath it; add \"example.com\" and \"*.example.com\" to the site's hosts, or write domain = \"\" for the one host",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"x*\", mode = \"keep\", placeholder = true }]",
+            "x.toml:9:54: site.cookies.rules.placeholder = true: a placeholder needs one name, and this rule is for several; write a rule for the one name above",
+        ),
+        (
+            "session = \"off\"\n[site.cookies]\nrules = [{ name = \"x\", mode = \"seal\" }]",
+            "x.toml:10:31: site.cookies.rules.mode = \"seal\": binds the cookie to a session, and this site has none (session = \"off\"); write bind = \"site\" as well, or let the site have sessions",
+        ),
+        (
+            "session = \"off\"\n[site.cookies]\ndefault = \"sign\"",
+            "x.toml:10:11: site.cookies.default = \"sign\": binds cookies to a session, and this site has none (session = \"off\"); write a rule with bind = \"site\", or let the site have sessions",
         ),
         (
             "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nupstream = [\"http://a\", \"http://b\"]",
@@ -624,6 +676,9 @@ fn every_choice_that_is_offered_is_taken() {
                         "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = {word:?} }}]\n"
                     )
                 }
+                "site.cookies.rules" if name == "bind" => format!(
+                    "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = \"seal\", {name} = {word:?} }}]\n"
+                ),
                 "site.cookies.rules" => format!(
                     "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = \"pass\", {name} = {word:?} }}]\n"
                 ),

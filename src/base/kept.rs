@@ -18,6 +18,18 @@ pub enum SameSite {
     None,
 }
 
+impl SameSite {
+    /// The one of the two that lets a cookie go with fewer requests.
+    #[must_use]
+    pub const fn stricter_of(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Strict, _) | (_, Self::Strict) => Self::Strict,
+            (Self::Lax, _) | (_, Self::Lax) => Self::Lax,
+            (Self::None, Self::None) => Self::None,
+        }
+    }
+}
+
 /// What makes two cookies the same cookie: name, domain and path (RFC 6265bis 5.7).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CookieIdentity {
@@ -46,6 +58,10 @@ pub struct KeptCookie {
     pub created: Time,
     /// What the app asked for; `None` counts as Lax.
     pub same_site: Option<SameSite>,
+    /// Whether the browser brought it, and not the app. Then its Domain and Path are a guess, and it gives way to what
+    /// the app says of that name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl KeptCookie {

@@ -38,6 +38,11 @@ counts! {
     CookieLookalikes => "cookie_lookalikes", "Requests with cookies that some reader would take for the ticket.";
     CookiesDropped => "cookies_dropped", "Cookies of the browser that were not passed on to the app.";
     CookiesKept => "cookies_kept", "Cookies of the app that went into a jar.";
+    CookiesGuarded => "cookies_guarded", "Cookies of the app that the browser got sealed or signed.";
+    CookiesUnopened => "cookies_unopened", "Sealed or signed cookies of the browser that did not open and were not passed on.";
+    CookiesAdopted => "cookies_adopted", "Cookies that browsers still held and that moved into a jar.";
+    CookiesDrifted => "cookies_drifted", "Mirrored cookies that came back with another value than the jar's.";
+    CookiesReported => "cookies_reported", "Cookies of the browser that reached the app only because the site's policy is not enforced.";
     CookiesRefused => "cookies_refused", "Cookies of the app that were refused.";
     DirectivesMalformed => "directives_malformed", "X-Session-* directives that could not be read.";
     DirectivesDistrusted => "directives_distrusted", "X-Session-* directives of apps that are not trusted to give them.";

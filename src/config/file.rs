@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::settings::{Attendance, CookieMode, Level, LogFormat, Method, OnOutage, TlsVersion};
-use super::units::{Bytes, Span};
+use super::units::{Bytes, DayEnd, Span};
 use crate::base::kept::SameSite;
 use crate::base::secret::Secret;
 
@@ -169,6 +169,14 @@ mirrored! {
         mode: Option<CookieMode> = None,
         http_only: Option<bool> = None,
         same_site: Option<SameSite> = None,
+        max_age: Option<Span> = None,
+        domain: Option<String> = None,
+        path: Option<String> = None,
+        adopt_until: Option<DayEnd> = None,
+        accept_unsealed_until: Option<DayEnd> = None,
+        bind: Option<Bind> = None,
+        placeholder: bool = false,
+        non_ascii: bool = false,
     }
 
     /// `[[site.rule]]`.
@@ -270,6 +278,16 @@ pub(super) enum Location {
     Rewrite,
     /// As the app sent it.
     Keep,
+}
+
+/// `site.cookies.rules.bind`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Bind {
+    /// Good in the session alone in which it was set.
+    Session,
+    /// Good for every visitor of the site.
+    Site,
 }
 
 /// `site.rule.cross_site`.

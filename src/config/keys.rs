@@ -28,6 +28,8 @@ pub enum Kind {
     Duration,
     /// A size such as `"16KiB"`.
     Size,
+    /// A day such as `2027-01-31`.
+    Date,
     /// One of a few words.
     Choice {
         /// The words of this version.
@@ -79,9 +81,9 @@ const SAME_SITE: Kind = one_of(&["Strict", "Lax", "None"]);
 const ATTENDANCE: Kind = one_of(&["attach", "lazy", "observe", "off"]);
 const FORM_METHOD: Kind = one_of(&["POST", "PUT", "PATCH"]);
 const METHOD: Kind = one_of(&["GET", "POST", "PUT", "PATCH", "DELETE"]);
-const COOKIE_MODE: Kind = one_of_or_later(&["keep", "pass", "strip"], &["mirror", "seal", "sign"]);
+const COOKIE_MODE: Kind = one_of(&["keep", "mirror", "seal", "sign", "pass", "strip"]);
 
-use Kind::{Count, Counts, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts};
+use Kind::{Count, Counts, Date, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts};
 
 /// The table.
 pub const KEYS: &[Key] = &[
@@ -185,8 +187,14 @@ pub const KEYS: &[Key] = &[
     now("site.cookies.rules.mode", COOKIE_MODE),
     now("site.cookies.rules.http_only", Flag),
     now("site.cookies.rules.same_site", SAME_SITE),
-    later("site.cookies.rules.adopt_until"),
-    later("site.cookies.rules.max_age"),
+    now("site.cookies.rules.max_age", Duration),
+    now("site.cookies.rules.domain", Text),
+    now("site.cookies.rules.path", Text),
+    now("site.cookies.rules.adopt_until", Date),
+    now("site.cookies.rules.accept_unsealed_until", Date),
+    now("site.cookies.rules.bind", one_of(&["session", "site"])),
+    now("site.cookies.rules.placeholder", Flag),
+    now("site.cookies.rules.non_ascii", Flag),
     now("site.headers", Names),
     now("site.rule", Tables),
     now("site.rule.path", Text),

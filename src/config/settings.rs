@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::fault::Origins;
+use crate::base::clock::Time;
 use crate::base::kept::SameSite;
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::session::Terms;
@@ -183,6 +184,20 @@ pub struct Site {
     pub watch: Option<Watch>,
 }
 
+impl Site {
+    /// Domains that the site serves whole: the name itself and every name beneath it.
+    pub fn shared_domains(&self) -> impl Iterator<Item = &str> {
+        shared_domains(&self.hosts)
+    }
+}
+
+/// Those of `hosts` that are there both by themselves and with `*.` before them: a Domain gives a cookie to the name
+/// itself as well as to all beneath it.
+pub fn shared_domains(hosts: &[String]) -> impl Iterator<Item = &str> {
+    let names = hosts.iter().filter_map(|host| host.strip_prefix("*."));
+    names.filter(|name| hosts.iter().any(|host| host == name))
+}
+
 /// The app behind a site, with `[site.upstream_options]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
@@ -240,6 +255,12 @@ pub struct Cookies {
 pub enum CookieMode {
     /// It stays on our side.
     Keep,
+    /// The same, with a readable copy for the browser.
+    Mirror,
+    /// It goes to the browser encrypted.
+    Seal,
+    /// It goes to the browser with an authentication tag.
+    Sign,
     /// It goes to the browser, hardened.
     Pass,
     /// It is dropped.
@@ -253,10 +274,26 @@ pub struct CookieRule {
     pub name: String,
     /// What becomes of it.
     pub mode: CookieMode,
-    /// Whether a passed one gets HttpOnly; `None`: yes.
+    /// Whether what the browser gets is HttpOnly; `None`: as the mode has it.
     pub http_only: Option<bool>,
-    /// The least SameSite of a passed one; `None`: Lax.
+    /// The loosest SameSite; `None`: Lax for the browser, the app's own in the jar.
     pub same_site: Option<SameSite>,
+    /// How long it lives; `None`: as the app says.
+    pub max_age: Option<Duration>,
+    /// Its Domain, empty for none; `None`: as the app says.
+    pub domain: Option<String>,
+    /// Its Path; `None`: as the app says.
+    pub path: Option<String>,
+    /// The end of the last day on which the jar takes over what browsers still hold.
+    pub adopt_until: Option<Time>,
+    /// The end of the last day on which a value is believed that was never sealed or signed.
+    pub accept_unsealed_until: Option<Time>,
+    /// Whether sealed and signed values are good for every visitor of the site.
+    pub bound_to_site: bool,
+    /// Whether the app is sent a random value while the jar has none.
+    pub placeholder: bool,
+    /// Whether a passed value may hold bytes past ASCII.
+    pub non_ascii: bool,
 }
 
 /// `[[site.rule]]`.

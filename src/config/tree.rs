@@ -287,6 +287,7 @@ fn judge_plain(kind: Kind, value: &DeValue<'_>) -> Result<(), Option<(String, St
         }
         (Kind::Duration, DeValue::String(text)) => units::duration(text).map(drop).map_err(unit),
         (Kind::Size, DeValue::String(text)) => units::size(text).map(drop).map_err(unit),
+        (Kind::Date, DeValue::Datetime(date)) => units::day(date).map(drop).map_err(unit),
         (Kind::Count, DeValue::Integer(number)) => {
             match u32::from_str_radix(number.as_str(), number.radix()) {
                 Ok(_) => Ok(()),
@@ -362,6 +363,10 @@ fn wish(kind: Kind, key: &str, written: &str, value: &DeValue<'_>) -> (&'static 
                 format!("write \"{n}B\" or \"{n}KiB\""),
             )
         }
+        Kind::Date => (
+            "a date",
+            format!("write for example {name} = 2027-01-31, without quotes"),
+        ),
         Kind::Choice { now, .. } => ("one of a few texts", format!("write {}", alternatives(now))),
     }
 }

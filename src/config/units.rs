@@ -1,8 +1,13 @@
-//! Durations and sizes as people write them: `"30m"`, `"16KiB"`. Every refusal says what to write instead.
+//! Durations, sizes and days as people write them: `"30m"`, `"16KiB"`, `2027-01-31`. Every refusal says what to write
+//! instead.
 
 use std::time::Duration;
 
+use cookie::time::{Date, Month};
 use serde::{Deserialize, Deserializer, de::Error};
+use toml::value::Datetime;
+
+use crate::base::clock::Time;
 
 /// The longest duration there is, in milliseconds: a hundred years. Nothing that adds it to a time can overflow.
 const LONGEST_MILLIS: u64 = 36_500 * 86_400_000;
@@ -140,6 +145,26 @@ pub fn size(text: &str) -> Result<u64, UnitFault> {
     }
 }
 
+/// Reads a day: the time at which it ends everywhere that counts by UTC.
+///
+/// # Errors
+/// What is wrong with it and what to write instead.
+pub fn day(date: &Datetime) -> Result<Time, UnitFault> {
+    let way_out = "write the day alone, for example 2027-01-31; it counts to its end, in UTC";
+    let (Some(day), None) = (date.date, date.time) else {
+        return fault("not a day", way_out);
+    };
+    let end = Month::try_from(day.month)
+        .and_then(|month| Date::from_calendar_date(day.year.into(), month, day.day))
+        .ok()
+        .and_then(Date::next_day);
+    let secs = end.map(|end| end.midnight().assume_utc().unix_timestamp());
+    match secs.and_then(|secs| u64::try_from(secs).ok()) {
+        Some(secs) => Ok(Time::from_secs(secs)),
+        None => fault("a day before 1970", way_out),
+    }
+}
+
 /// Splits the first number and its unit off `text`.
 fn split<'t>(
     text: &'t str,
@@ -208,6 +233,17 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// A day in the file: the time at which it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayEnd(pub Time);
+
+impl<'de> Deserialize<'de> for DayEnd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let date = Datetime::deserialize(deserializer)?;
+        day(&date).map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// A size in the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u64);
@@ -272,6 +308,17 @@ mod tests {
                 Err(fault) => assert_eq!(fault.way_out, way_out, "{text:?}: {}", fault.why),
                 Ok(span) => panic!("{text:?} was taken as {span:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_day_counts_to_its_end() {
+        let ends = |text: &str| day(&text.parse().unwrap());
+        assert_eq!(ends("1970-01-01"), Ok(Time::from_secs(86_400)));
+        assert_eq!(ends("2027-01-31"), Ok(Time::from_secs(1_801_440_000)));
+        for odd in ["1969-01-01", "2027-01-31T12:00:00Z", "12:00:00"] {
+            let way_out = ends(odd).unwrap_err().way_out;
+            assert!(way_out.starts_with("write the day alone"), "{odd}");
         }
     }
 

@@ -1,20 +1,26 @@
-//! Mode `pass`: the app's own `Set-Cookie`, made as safe as a cookie can be that the browser is to have.
+//! What the browser gets of an app's `Set-Cookie`: as safe as a cookie can be that the browser is to have.
 //!
 //! Edits attribute by attribute on the bytes that came, so that Priority, Partitioned and whatever comes next survive.
 
 use http::HeaderValue;
 
 use super::domain;
-use super::set_cookie::{Refused, SetCookie, same_site};
+use super::policy::{CookieDomain, Overrides};
+use super::set_cookie::{Ends, PAIR_BYTES_MAX, Refused, SetCookie, same_site};
+use crate::base::clock::Time;
 use crate::base::kept::SameSite;
 
 /// How a cookie that the browser gets is to be hardened.
 #[derive(Clone, Copy, Debug)]
 pub struct Hardening<'a> {
-    /// `Some(false)`: scripts may read it, unless the app says HttpOnly itself. Otherwise HttpOnly is added.
-    pub http_only: Option<bool>,
-    /// The loosest SameSite allowed, and what a cookie without one gets. `None`: Lax.
-    pub same_site: Option<SameSite>,
+    /// What the rule says of attributes.
+    pub overrides: &'a Overrides,
+    /// Whether HttpOnly is added when the rule does not say. One that the app wrote always stays.
+    pub http_only: bool,
+    /// The value, where it is another than the app's own.
+    pub value: Option<&'a [u8]>,
+    /// When.
+    pub now: Time,
     /// The host that the visitor asked, lower case, without port.
     pub visitor_host: &'a str,
     /// Domains that the site serves whole: the name itself and every name beneath it. A `Domain` is kept within them,
@@ -28,23 +34,35 @@ pub fn harden(set: &SetCookie<'_>, how: &Hardening<'_>) -> Result<HeaderValue, R
     if set.name.is_empty() {
         return Err(Refused::Nameless);
     }
-    let floor = how.same_site.unwrap_or(SameSite::Lax);
-    let strict = set
-        .same_site
-        .filter(|said| strictness(*said) >= strictness(floor))
-        .unwrap_or(floor);
+    let rule = how.overrides;
+    let value = how.value.unwrap_or(set.value);
+    if set.name.len() + value.len() > PAIR_BYTES_MAX {
+        return Err(Refused::TooLarge);
+    }
+    let floor = rule.same_site.unwrap_or(SameSite::Lax);
+    let strict = set.same_site.unwrap_or(floor).stricter_of(floor);
+    let max_age = rule.max_age.filter(|_| set.ends(how.now) != Ends::Past);
     // What is still to be written; an attribute is written where the app had it, else at the end.
     let mut same_site_due = true;
-    let mut http_only_due = how.http_only != Some(false);
+    let mut http_only_due = rule.http_only.unwrap_or(how.http_only);
     let mut secure_due = true;
-    let mut domain_due = narrowed(set, how);
+    let mut domain_due = domain(set, how);
+    // What the rule writes itself goes, wherever the app had it.
+    let is_ours = |name: &[u8]| {
+        let is = |ours: &[u8]| name.eq_ignore_ascii_case(ours);
+        max_age.is_some() && (is(b"max-age") || is(b"expires"))
+            || rule.path.is_some() && is(b"path")
+    };
 
-    let mut out = Vec::with_capacity(set.bytes() + 48);
+    let mut out = Vec::with_capacity(set.bytes() + value.len() + 48);
     out.extend_from_slice(set.name);
     out.push(b'=');
-    out.extend_from_slice(set.value);
+    out.extend_from_slice(value);
     for attribute in set.attributes() {
         let name = attribute.name;
+        if is_ours(name) {
+            continue;
+        }
         if name.eq_ignore_ascii_case(b"samesite") {
             if !std::mem::take(&mut same_site_due) {
                 continue;
@@ -66,6 +84,17 @@ pub fn harden(set: &SetCookie<'_>, how: &Hardening<'_>) -> Result<HeaderValue, R
         }
         push(&mut out, attribute.raw);
     }
+    if let Some(age) = max_age {
+        push(&mut out, format!("Max-Age={}", age.as_secs()).as_bytes());
+    }
+    if let Some(path) = &rule.path {
+        push(&mut out, b"Path=");
+        out.extend_from_slice(path.as_bytes());
+    }
+    if let Some(domain) = domain_due {
+        push(&mut out, b"Domain=");
+        out.extend_from_slice(domain);
+    }
     if secure_due {
         push(&mut out, b"Secure");
     }
@@ -86,19 +115,22 @@ fn push(out: &mut Vec<u8>, attribute: &[u8]) {
     out.extend_from_slice(attribute);
 }
 
-fn strictness(same_site: SameSite) -> u8 {
-    match same_site {
-        SameSite::None => 0,
-        SameSite::Lax => 1,
-        SameSite::Strict => 2,
-    }
-}
-
 fn same_site_text(same_site: SameSite) -> &'static [u8] {
     match same_site {
         SameSite::None => b"SameSite=None",
         SameSite::Lax => b"SameSite=Lax",
         SameSite::Strict => b"SameSite=Strict",
+    }
+}
+
+/// The Domain that the browser is told: the rule's, else the app's as far as the site reaches.
+fn domain<'a>(set: &SetCookie<'a>, how: &Hardening<'a>) -> Option<&'a [u8]> {
+    match &how.overrides.domain {
+        Some(CookieDomain::HostOnly) => None,
+        Some(CookieDomain::Shared(shared)) if domain::matches(how.visitor_host, shared) => {
+            Some(shared.as_bytes())
+        }
+        Some(CookieDomain::Shared(_)) | None => narrowed(set, how),
     }
 }
 
@@ -123,14 +155,30 @@ fn narrowed<'a>(set: &SetCookie<'a>, how: &Hardening<'a>) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn how<'a>(shared_domains: &'a [String]) -> Hardening<'a> {
+        overridden(&PLAIN, shared_domains)
+    }
+
+    const PLAIN: Overrides = Overrides {
+        http_only: None,
+        same_site: None,
+        max_age: None,
+        domain: None,
+        path: None,
+    };
+
+    fn overridden<'a>(overrides: &'a Overrides, shared_domains: &'a [String]) -> Hardening<'a> {
         Hardening {
-            http_only: None,
-            same_site: None,
+            overrides,
+            http_only: true,
+            value: None,
+            now: Time::from_secs(1_800_000_000),
             visitor_host: "a.shop.example.com",
             shared_domains,
         }
@@ -184,27 +232,30 @@ mod tests {
 
     #[test]
     fn the_rule_decides_over_http_only_and_the_floor_of_same_site() {
-        let readable = Hardening {
+        let readable = Overrides {
             http_only: Some(false),
-            ..how(&[])
+            ..PLAIN
         };
+        let readable = overridden(&readable, &[]);
         assert_eq!(hardened("a=b", &readable), "a=b; Secure; SameSite=Lax");
         assert_eq!(
             hardened("a=b; HttpOnly", &readable),
             "a=b; HttpOnly; Secure; SameSite=Lax"
         );
-        let strict = Hardening {
+        let strict = Overrides {
             same_site: Some(SameSite::Strict),
-            ..how(&[])
+            ..PLAIN
         };
+        let strict = overridden(&strict, &[]);
         assert_eq!(
             hardened("a=b; SameSite=Lax", &strict),
             "a=b; SameSite=Strict; Secure; HttpOnly"
         );
-        let none = Hardening {
+        let none = Overrides {
             same_site: Some(SameSite::None),
-            ..how(&[])
+            ..PLAIN
         };
+        let none = overridden(&none, &[]);
         assert_eq!(
             hardened("a=b; SameSite=Lax", &none),
             "a=b; SameSite=Lax; Secure; HttpOnly"
@@ -258,6 +309,65 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_writes_what_it_decides_and_nothing_twice() {
+        let rule = Overrides {
+            max_age: Some(Duration::from_secs(60)),
+            path: Some("/app".into()),
+            domain: Some(CookieDomain::Shared("shop.example.com".into())),
+            ..PLAIN
+        };
+        let shared = ["shop.example.com".to_owned()];
+        let table = [
+            (
+                "a=b",
+                "a=b; Max-Age=60; Path=/app; Domain=shop.example.com; Secure; HttpOnly; SameSite=Lax",
+            ),
+            (
+                "a=b; path=/x; EXPIRES=Fri, 01 Jan 2100 00:00:00 GMT; Path=/y; Max-Age=9; Domain=example.com; New",
+                "a=b; Domain=shop.example.com; New; Max-Age=60; Path=/app; Secure; HttpOnly; SameSite=Lax",
+            ),
+            // What deletes a cookie goes on deleting it, where the rule has put it.
+            (
+                "a=; Max-Age=0; Path=/x",
+                "a=; Max-Age=0; Path=/app; Domain=shop.example.com; Secure; HttpOnly; SameSite=Lax",
+            ),
+        ];
+        for (field, expected) in table {
+            assert_eq!(
+                hardened(field, &overridden(&rule, &shared)),
+                expected,
+                "{field}"
+            );
+        }
+        let host_only = Overrides {
+            domain: Some(CookieDomain::HostOnly),
+            ..PLAIN
+        };
+        assert_eq!(
+            hardened(
+                "a=b; Domain=shop.example.com",
+                &overridden(&host_only, &shared)
+            ),
+            "a=b; Secure; HttpOnly; SameSite=Lax"
+        );
+    }
+
+    #[test]
+    fn another_value_takes_the_place_of_the_apps_unless_it_is_too_large() {
+        let how = |value| Hardening {
+            value: Some(value),
+            ..how(&[])
+        };
+        assert_eq!(
+            hardened("a=b; Path=/", &how(b"SEALED")),
+            "a=SEALED; Path=/; Secure; HttpOnly; SameSite=Lax"
+        );
+        let set = SetCookie::read(b"a=b").unwrap();
+        assert!(harden(&set, &how(&[b'x'; 4095])).is_ok());
+        assert_eq!(harden(&set, &how(&[b'x'; 4096])), Err(Refused::TooLarge));
+    }
+
+    #[test]
     fn a_nameless_cookie_is_not_passed() {
         let set = SetCookie::read(b"=csrftoken=x").unwrap();
         assert_eq!(harden(&set, &how(&[])), Err(Refused::Nameless));
@@ -275,7 +385,8 @@ mod tests {
             ).prop_map(|parts| parts.concat()),
             readable in any::<bool>(),
         ) {
-            let how = Hardening { http_only: Some(!readable), ..how(&[]) };
+            let overrides = Overrides { http_only: Some(!readable), ..PLAIN };
+            let how = overridden(&overrides, &[]);
             let Ok(set) = SetCookie::read(&field) else { return Ok(()) };
             let Ok(out) = harden(&set, &how) else {
                 prop_assert!(set.name.is_empty());

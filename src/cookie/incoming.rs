@@ -1,5 +1,8 @@
 //! What the screen lets in, gathered with at most one allocation in an ordinary request.
 
+use super::parse::Pair;
+use super::policy::{CookieRule, Mode};
+
 /// How many values of our own name are looked at.
 pub const CANDIDATES_MAX: usize = 4;
 
@@ -12,10 +15,25 @@ pub struct Incoming<'a> {
     pub candidates_surplus: bool,
     /// What goes up, written as one `Cookie` field (`a=b; c=d`); empty when nothing does.
     pub passed: Vec<u8>,
+    /// What is judged when the session is open, in order.
+    pub held: Vec<Held<'a>>,
     /// How many pairs were not to go up. In report-only mode the unknown ones among them went up all the same.
     pub dropped: u32,
+    /// The names of those that went up although they were not to. Empty unless the policy only reports.
+    pub reported: Vec<&'a [u8]>,
     /// How many of the dropped ones bore a name that some reader would take for ours: somebody tries.
     pub lookalikes: u32,
+}
+
+/// A pair whose fate depends on the session: on its jar, or on what it was sealed for.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The pair.
+    pub(super) pair: Pair<'a>,
+    /// The rule that it comes under.
+    pub(super) rule: &'a CookieRule,
+    /// How much of what goes up stands before it.
+    pub(super) at: usize,
 }
 
 /// Up to four values that were sent under our name, in order, equal ones too.
@@ -46,15 +64,31 @@ impl<'a> Incoming<'a> {
     }
 }
 
+impl<'a> Incoming<'a> {
+    /// The names of the held pairs that are copies of what belongs to the session.
+    pub fn guarded_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let is_copy =
+            |held: &&Held<'a>| held.rule.mode == Mode::Mirror || held.rule.mode.is_guarded();
+        self.held.iter().filter(is_copy).map(|held| held.pair.name)
+    }
+
+    /// Sets a pair aside.
+    pub(super) fn hold(&mut self, pair: Pair<'a>, rule: &'a CookieRule) {
+        let at = self.passed.len();
+        self.held.push(Held { pair, rule, at });
+    }
+}
+
 impl std::fmt::Debug for Incoming<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Incoming")
             .field("candidates", &self.candidates.count)
             .field("candidates_surplus", &self.candidates_surplus)
             .field("passed_bytes", &self.passed.len())
+            .field("held", &self.held)
             .field("dropped", &self.dropped)
             .field("lookalikes", &self.lookalikes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,6 +96,11 @@ impl<'a> Candidates<'a> {
     /// The values.
     pub fn as_slice(&self) -> &[&'a [u8]] {
         self.values.get(..self.count).unwrap_or(&self.values)
+    }
+
+    /// Whether the browser holds more than one cookie of our name, so that all but one were planted or left behind.
+    pub const fn are_several(&self) -> bool {
+        self.count > 1
     }
 }
 

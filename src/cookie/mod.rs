@@ -8,7 +8,17 @@ pub mod parse;
 
 pub mod name;
 
+pub mod policy;
+
 pub mod screen;
+
+pub mod admission;
+
+pub mod field;
+
+pub mod outgoing;
+
+pub mod expire;
 
 pub mod set_cookie;
 

@@ -40,6 +40,20 @@ impl NamePattern {
         })
     }
 
+    /// The pattern of every name.
+    pub fn any() -> Self {
+        Self {
+            text: "*".into(),
+            first: b'*',
+            star: Some(0),
+        }
+    }
+
+    /// The one name that is meant, if there is no star.
+    pub fn exact(&self) -> Option<&str> {
+        self.star.is_none().then_some(&*self.text)
+    }
+
     /// Whether `name` is one of those meant. Case counts.
     #[inline]
     pub fn matches(&self, name: &[u8]) -> bool {

@@ -67,6 +67,8 @@ pub enum PlainValue {
     Solid,
     /// The same with spaces or commas in between, as real apps write them.
     Gapped,
+    /// With bytes past ASCII, and perhaps with gaps. Readers that trim or split at Unicode spaces see others than we do.
+    NonAscii,
 }
 
 /// Whether `name` is one that every reader takes for one and the same name: printable ASCII without space, quote,
@@ -75,9 +77,8 @@ pub fn is_plain_name(name: &[u8]) -> bool {
     !name.is_empty() && name.first() != Some(&b'$') && classes(name) & NOT_NAME == 0
 }
 
-/// How `value` is written, or `None` when it holds a byte outside cookie-octet, SP and comma (RFC 6265bis 4.1.1): a
-/// control, a backslash, a byte past 0x7E, or a quote that is not one of a full pair around the value. Readers differ
-/// over all of these.
+/// How `value` is written, or `None` when it holds what no reader may be given (RFC 6265bis 4.1.1): a control, a
+/// backslash, or a quote that is not one of a full pair around the value. Readers differ over all of these.
 pub fn plain_value(value: &[u8]) -> Option<PlainValue> {
     let inner = match value {
         [b'"', inner @ .., b'"'] => inner,
@@ -85,6 +86,7 @@ pub fn plain_value(value: &[u8]) -> Option<PlainValue> {
     };
     match classes(inner) {
         odd if odd & NOT_VALUE != 0 => None,
+        high if high & HIGH != 0 => Some(PlainValue::NonAscii),
         gapped if gapped & GAP != 0 => Some(PlainValue::Gapped),
         _ => Some(PlainValue::Solid),
     }
@@ -134,6 +136,7 @@ fn classes(bytes: &[u8]) -> u8 {
 const NOT_NAME: u8 = 1;
 const NOT_VALUE: u8 = 2;
 const GAP: u8 = 4;
+const HIGH: u8 = 8;
 
 /// What is to be said against each byte.
 static CLASS: [u8; 256] = {
@@ -149,6 +152,11 @@ static CLASS: [u8; 256] = {
         byte += 1;
     }
     table[b' ' as usize] = NOT_NAME | GAP;
+    let mut byte = 0x80;
+    while byte <= 0xFF {
+        table[byte] = NOT_NAME | HIGH;
+        byte += 1;
+    }
     table
 };
 
@@ -215,7 +223,7 @@ mod tests {
 
     #[test]
     fn values_outside_cookie_octet_are_not_plain() {
-        use PlainValue::{Gapped, Solid};
+        use PlainValue::{Gapped, NonAscii, Solid};
         let table: &[(&[u8], Option<PlainValue>)] = &[
             (b"", Some(Solid)),
             (b"abc%20=/+:{}[]'<>?@!~", Some(Solid)),
@@ -234,8 +242,10 @@ mod tests {
             (b"a\0", None),
             (b"\x1c", None),
             (b"\x7f", None),
-            (b"J\xc3\xb6rg", None),
-            (b"\xa0", None),
+            (b"J\xc3\xb6rg", Some(NonAscii)),
+            (b"\xa0", Some(NonAscii)),
+            (b"a \xa0", Some(NonAscii)),
+            (b"\xa0\x01", None),
         ];
         for (value, expected) in table {
             assert_eq!(plain_value(value), *expected, "{}", value.escape_ascii());

@@ -59,19 +59,25 @@ pub struct Opened {
 }
 
 /// Why a value did not open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unopened {
     /// It does not look like one of ours at all: a value that the app or a script set.
+    #[error("it was never sealed or signed")]
     NotOurs,
     /// It looks like ours, and its key is none of the ring (any more).
+    #[error("its key is not in the key ring (any more)")]
     UnknownKey,
     /// It was touched, or closed for another session, site, name or form.
+    #[error("it was touched, or is another session's, site's or cookie's")]
     Altered,
     /// It is older than the context allows.
+    #[error("it is older than max_age")]
     TooOld,
     /// The moment has passed until which it was good.
+    #[error("it has expired")]
     Expired,
     /// It was issued later than now, by more than clocks differ.
+    #[error("it is from the future; the clocks of the nodes differ")]
     FromTheFuture,
 }
 

@@ -50,6 +50,9 @@ pub enum Refused {
     /// Its Path is not text.
     #[error("Path is not UTF-8")]
     Path,
+    /// It is to be bound to a session, and there is none on this request.
+    #[error("there is no session that it could be bound to")]
+    NoSession,
     /// A cross-site request may not set a cookie that is not `SameSite=None`.
     #[error("set across sites without SameSite=None")]
     CrossSite,
@@ -171,6 +174,11 @@ impl<'a> SetCookie<'a> {
             return Ends::Past;
         }
         Ends::At(end.min(latest))
+    }
+
+    /// As if Max-Age said so.
+    pub(super) fn live_for(&mut self, age: Duration) {
+        self.max_age = Some(age.min(LIFE_MAX));
     }
 
     /// Every attribute that counts, in order.

@@ -32,32 +32,33 @@ pub(super) struct Call<'a> {
     pub session_id: Option<SessionId>,
 }
 
+/// What the jar must know of a request.
+pub(super) fn jar_request<'a>(
+    site: &'a Site,
+    admitted: &'a Admitted,
+    path: &'a str,
+    from: &Provenance,
+    now: Time,
+) -> AppRequest<'a> {
+    AppRequest {
+        host: match &site.host {
+            AppHost::Keep => &admitted.host,
+            AppHost::Fixed { host, .. } => host,
+        },
+        visitor_host: &admitted.host,
+        path,
+        same_site: from.same_site_for_jar(),
+        top_level: from.is_top_level(),
+        top_level_safe: from.top_level_safe(),
+        now,
+    }
+}
+
 impl Call<'_> {
     /// The user, if this site may see them. A site with a login of its own sees only whom it bound.
     pub fn user(&self) -> Option<&User> {
         let user = self.visit.record()?.user.as_ref()?;
         (!self.site.binds_users() || *user.site == *self.site.name).then_some(user)
-    }
-
-    /// What the jar must know of the request.
-    pub fn jar_request<'b>(
-        &'b self,
-        path: &'b str,
-        from: &Provenance,
-        now: Time,
-    ) -> AppRequest<'b> {
-        AppRequest {
-            host: match &self.site.host {
-                AppHost::Keep => &self.admitted.host,
-                AppHost::Fixed { host, .. } => host,
-            },
-            visitor_host: &self.admitted.host,
-            path,
-            same_site: from.same_site_for_jar(),
-            top_level: from.is_top_level(),
-            top_level_safe: from.top_level_safe(),
-            now,
-        }
     }
 
     /// Makes `head` what the app gets. The order matters: names that only we may write go first,

@@ -1,29 +1,48 @@
 //! What the app's response head asks of the session, taken out of the head on its way to the browser.
 
-use http::header::{HeaderMap, SET_COOKIE};
+use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Response, StatusCode};
 
 use super::Gateway;
+use super::cookies::{Brought, Parting, shown};
 use super::site::Site;
 use super::witness::Witness;
 use crate::base::clock::Time;
+use crate::base::kept::KeptCookie;
 use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
-use crate::cookie::screen::{OBSOLETE_FIELDS, Outgoing};
+use crate::cookie::outgoing::Outgoing;
+use crate::cookie::screen::OBSOLETE_FIELDS;
+use crate::cookie::set_cookie::SetCookie;
 use crate::headers::clear_site_data;
 use crate::headers::directive::{self, Directives};
-use crate::session::{Change, DataEdit, Expiry, JarEdit, Turn, User};
+use crate::session::{Change, DataEdit, Expiry, JarEdit, Record, Turn, User};
 use crate::upstream::Body;
 
-/// Reads what the response asks of the session and leaves in its head what the browser may have.
-pub(super) fn learn(
+/// What a response is read against.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'s, 'r> {
+    pub gateway: &'s Gateway,
+    pub site: &'s Site,
+    pub request: &'r AppRequest<'r>,
+    /// The session as the request found it.
+    pub record: Option<&'r Record>,
+}
+
+/// Reads what the response asks of the session and leaves in its head what the browser may have. The cookies are taken
+/// out: they go back once the session is written.
+pub(super) fn learn<'s>(
     response: &mut Response<Body>,
-    gateway: &Gateway,
-    site: &Site,
-    request: &AppRequest<'_>,
+    scene: Scene<'s, '_>,
+    brought: Brought,
     witness: Option<Witness<'_>>,
-) -> Change {
-    let ticket_name = gateway.desk.cookie.name().as_bytes();
+) -> (Change, Parting<'s>) {
+    let Scene {
+        gateway,
+        site,
+        request,
+        ..
+    } = scene;
     let meter = &*gateway.meter;
     let status = response.status();
     let headers = response.headers_mut();
@@ -39,12 +58,41 @@ pub(super) fn learn(
             change.turn = seen;
         }
     }
-    screen_cookies(headers, &mut change, site, ticket_name, request, meter);
+    let mut parting = Parting {
+        stale: brought.stale,
+        several_tickets: brought.several_tickets,
+        ..Parting::default()
+    };
+    screen_cookies(headers, &mut change, &mut parting, scene);
     if change.turn == Turn::End {
         // The app's last words to a session that is over.
         change.cookies.clear();
+        parting.end(brought.copies);
+    } else {
+        adopt(brought.adopted, &mut change, &mut parting, site);
     }
-    change
+    change.binds = parting.binds();
+    (change, parting)
+}
+
+/// Has the jar take over what the browser still held, unless this very response says something else of it.
+fn adopt(adopted: Vec<KeptCookie>, change: &mut Change, parting: &mut Parting<'_>, site: &Site) {
+    // Nothing goes along into a login that begins anew.
+    let begins_anew = matches!(change.turn, Turn::LogIn { carry: false, .. });
+    for cookie in adopted {
+        let name = cookie.identity.name.clone();
+        let is_answered = change.cookies.iter().any(|edit| match edit {
+            JarEdit::Put { cookie, .. } => cookie.identity.name == name,
+            JarEdit::Remove { identity, .. } => identity.name == name,
+            JarEdit::Adopt { .. } | JarEdit::Empty { .. } => false,
+        });
+        if !is_answered && !begins_anew {
+            let site = site.name.to_string();
+            // Before what the response sets, in the jar as it was in the browser.
+            change.cookies.insert(0, JarEdit::Adopt { site, cookie });
+        }
+        parting.moved.push(name);
+    }
 }
 
 fn obey(
@@ -101,14 +149,18 @@ fn obey(
     };
 }
 
-fn screen_cookies(
+fn screen_cookies<'s>(
     headers: &mut HeaderMap,
     change: &mut Change,
-    site: &Site,
-    ticket_name: &[u8],
-    request: &AppRequest<'_>,
-    meter: &Meter,
+    parting: &mut Parting<'s>,
+    scene: Scene<'s, '_>,
 ) {
+    let Scene {
+        gateway,
+        site,
+        request,
+        record,
+    } = scene;
     OBSOLETE_FIELDS
         .iter()
         .for_each(|name| drop(headers.remove(*name)));
@@ -120,27 +172,79 @@ fn screen_cookies(
     if !headers.contains_key(SET_COOKIE) {
         return;
     }
-    let mut passed = Vec::new();
+    let ticket_name = gateway.desk.cookie.name().as_bytes();
+    let jar = record.map_or(&[][..], |record| record.jar(&site.name));
     for field in headers.get_all(SET_COOKIE) {
-        match site.cookies.screen_out(field, ticket_name, request) {
-            Outgoing::Keep(act) => {
-                meter.count(Count::CookiesKept);
-                let site = site.name.to_string();
-                change.cookies.push(match act {
-                    JarAct::Put(cookie) => JarEdit::Put { site, cookie },
-                    JarAct::Remove(identity) => JarEdit::Remove { site, identity },
-                });
+        let outgoing = site.cookies.screen_out(field, ticket_name, request);
+        if !site.cookies.enforce {
+            report(field, &outgoing, site);
+        }
+        match outgoing {
+            Outgoing::Keep(act) => keep(act, jar, change, parting, scene),
+            Outgoing::Mirror(act, copy) => {
+                keep(act, jar, change, parting, scene);
+                parting.mirrored.push(copy);
             }
-            Outgoing::Pass(field) => passed.push(field),
+            Outgoing::Bind(unbound) => parting.unbound.push(unbound),
+            Outgoing::Pass(field) => parting.passed.push(field),
             Outgoing::Strip => {}
-            Outgoing::Refused(refused) => {
-                meter.count(Count::CookiesRefused);
-                tracing::warn!(site = %site.name, reason = %refused, "a cookie of the app was refused");
-            }
+            Outgoing::Refused(refused) => gateway.refuse_cookies(&[refused], site),
         }
     }
     headers.remove(SET_COOKIE);
-    for field in passed {
-        headers.append(SET_COOKIE, field);
+}
+
+fn keep(
+    act: JarAct,
+    jar: &[KeptCookie],
+    change: &mut Change,
+    parting: &mut Parting<'_>,
+    scene: Scene<'_, '_>,
+) {
+    let Scene { gateway, site, .. } = scene;
+    gateway.meter.count(Count::CookiesKept);
+    let identity = match &act {
+        JarAct::Put(cookie) => &cookie.identity,
+        JarAct::Remove(identity) => identity,
+    };
+    // Where an adopted cookie really was for is not known, so that it gives way to the app's word on its name.
+    let guesses = jar.iter().filter(|kept| {
+        kept.adopted && kept.identity.name == identity.name && kept.identity != *identity
+    });
+    for guess in guesses {
+        change.cookies.push(JarEdit::Remove {
+            site: site.name.to_string(),
+            identity: guess.identity.clone(),
+        });
     }
+    if let JarAct::Remove(identity) = &act
+        && site.cookies.rule_for(&identity.name).adopt_until.is_some()
+    {
+        // A copy that the browser still holds somewhere would come back.
+        parting.stale.push(identity.name.clone());
+    }
+    let site = site.name.to_string();
+    change.cookies.push(match act {
+        JarAct::Put(cookie) => JarEdit::Put { site, cookie },
+        JarAct::Remove(identity) => JarEdit::Remove { site, identity },
+    });
+}
+
+/// The verdict over a cookie of the app, for a site that is only being watched.
+fn report(field: &HeaderValue, outgoing: &Outgoing<'_>, site: &Site) {
+    let verdict = match outgoing {
+        Outgoing::Keep(_) => "kept in the jar",
+        Outgoing::Mirror(..) => "kept in the jar, with a copy for the browser",
+        Outgoing::Bind(_) => "to the browser, sealed or signed",
+        Outgoing::Pass(_) => "to the browser, hardened",
+        Outgoing::Strip => "stripped",
+        Outgoing::Refused(_) => "refused",
+    };
+    let cookie = SetCookie::read(field.as_bytes()).map(|set| shown(set.name));
+    tracing::info!(
+        site = %site.name,
+        cookie = cookie.unwrap_or_default(),
+        verdict,
+        "report only: a cookie of the app"
+    );
 }

@@ -18,6 +18,7 @@ pub mod reason;
 
 pub mod access;
 
+mod cookies;
 mod forward;
 mod learn;
 mod settle;
@@ -46,9 +47,10 @@ use hyper::upgrade::OnUpgrade;
 use self::access::{Rule, check_cross_site};
 use self::access_log::{AccessLog, Entry, Line, Logged};
 use self::admit::{AdmitLimits, Admitted, admit};
+use self::cookies::Written;
 use self::crowd::Crowd;
-use self::forward::Call;
-use self::learn::learn;
+use self::forward::{Call, jar_request};
+use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
 use self::reason::Reason;
 use self::refusal::Refusal;
@@ -161,8 +163,6 @@ impl Gateway {
         let visit = self
             .open_visit((&cookies, place), mode, &from, line)
             .await?;
-        let passed_cookies = cookies.passed;
-
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
         check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
 
@@ -178,25 +178,42 @@ impl Gateway {
         line.session = call.session_id.as_ref().map(|id| id.as_str().to_owned());
         line.user = call.user().map(|user| user.id.clone());
         let path = head.uri.path().to_owned();
-        let jar_request = call.jar_request(&path, &from, line.time);
+        let jar_request = jar_request(site, &admitted, &path, &from, line.time);
+        let brought = self.admit_cookies(cookies, &call, &jar_request);
         let witness = Witness::of(&call, &head);
-        call.rewrite(self, &mut head, &passed_cookies, &jar_request);
+        call.rewrite(self, &mut head, &brought.passed, &jar_request);
 
         let mut response = self
             .ask_app(pool, site, head, (body, &witness), line)
             .await?;
 
-        let mut change = learn(&mut response, self, site, &jar_request, witness);
+        let scene = Scene {
+            gateway: self,
+            site,
+            request: &jar_request,
+            record: visit.record(),
+        };
+        let (mut change, parting) = learn(&mut response, scene, brought, witness);
         let renews = mode != SessionMode::Observe;
         change.touch =
             renews && (!change.is_nothing() || visit.touch_is_due(&self.desk.terms, line.time));
         if change.turn == Turn::Stay {
             change.turn = visit.upkeep(renews);
         }
+        let may_set = visit.may_keep_cookies();
         let settled = self.settle(visit, change, line).await?;
         clean(&mut response, site, &admitted);
         let (host, now) = (&admitted.host, self.clock.now());
-        self.desk.write(response.headers_mut(), &settled, host, now);
+        let headers = response.headers_mut();
+        let record = settled.record.as_deref();
+        parting.write(
+            headers,
+            self,
+            site,
+            &jar_request,
+            &Written { record, may_set },
+        );
+        self.desk.write(headers, &settled.news, host, now);
         Ok(response)
     }
 
@@ -228,8 +245,6 @@ impl Gateway {
         from: &Provenance,
         line: &mut Line,
     ) -> Result<Visit, Refusal> {
-        self.meter
-            .add(Count::CookiesDropped, cookies.dropped.into());
         if cookies.lookalikes > 0 || cookies.candidates_surplus {
             self.meter.count(Count::CookieLookalikes);
             let request_id = &*line.request_id;

@@ -11,6 +11,7 @@ use super::news::TicketNews;
 use super::site::Site;
 use crate::base::clock::Time;
 use crate::cookie::attributes::TicketCookie;
+use crate::cookie::expire;
 use crate::headers::{clear_site_data, hop, location};
 use crate::session::{Expiry, KeyRing, Place, Record, Scope, Terms, Ticket};
 use crate::upstream::Body;
@@ -60,9 +61,16 @@ impl TicketDesk {
             TicketNews::Keep => return vary_by_cookie(headers),
         };
         headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-        forget_targeted_caching(headers);
+        make_private(headers);
         vary_by_cookie(headers);
+    }
+
+    /// Deletions of cookies that bear our name and are not ours: they stand elsewhere in the browser, for another Domain
+    /// or Path, and hide ours there.
+    pub fn shadow_deletions(&self, host: &str, path: &str) -> Vec<HeaderValue> {
+        let settings = self.cookie.settings();
+        let ours = (settings.domain.as_deref(), settings.path.as_str());
+        expire::deletions(settings.name.as_bytes(), host, path, Some(ours))
     }
 
     fn set(
@@ -86,6 +94,12 @@ impl TicketDesk {
         set.inspect_err(|error| tracing::error!(%error, "a ticket could not be sent"))
             .ok()
     }
+}
+
+/// Forbids every cache to hand the response to somebody else.
+pub(super) fn make_private(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    forget_targeted_caching(headers);
 }
 
 /// Whether the app marked the response as one for shared caches.

@@ -1,5 +1,7 @@
 //! The end of a request, as far as its session is concerned: within the limits, the store accepts what it did.
 
+use std::sync::Arc;
+
 use super::Gateway;
 use super::access_log::Line;
 use super::newcomers::Place;
@@ -10,8 +12,16 @@ use super::visit::{OnOutage, Settled, Visit};
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::base::meter::Count;
-use crate::session::{Change, Outcome, Turn};
+use crate::session::{Change, Outcome, Record, Turn};
 use crate::store::StoreFault;
+
+/// What became of the session.
+pub(super) struct Settlement {
+    /// What to tell the visitor of tickets.
+    pub news: TicketNews,
+    /// The session as it is now, if the store took what the request did to it.
+    pub record: Option<Arc<Record>>,
+}
 
 /// Whether a session may begin.
 enum Door {
@@ -30,7 +40,7 @@ impl Gateway {
         visit: Visit,
         change: Change,
         line: &mut Line,
-    ) -> Result<TicketNews, Refusal> {
+    ) -> Result<Settlement, Refusal> {
         // A missed renewal of the idle clock promises nobody anything.
         let promises = change.promises();
         let touched = change.touch;
@@ -51,22 +61,32 @@ impl Gateway {
                     error = %Causes(&fault),
                     "a change of a session was lost"
                 );
-                return Ok(TicketNews::Keep);
+                return Ok(Settlement {
+                    news: TicketNews::Keep,
+                    record: None,
+                });
             }
         };
         self.tell(&settled, line);
-        match settled.outcome {
-            Some(Outcome::Applied(made)) if logs_in => {
+        let record = match settled.outcome {
+            Some(Outcome::Applied(record)) => Some(record),
+            _ => None,
+        };
+        match &record {
+            Some(made) if logs_in => {
                 if let Some(crowd) = &self.crowd {
-                    crowd.hold(made).await;
+                    crowd.hold(Arc::clone(made)).await;
                 }
             }
-            Some(Outcome::Applied(_)) if line.reason == Reason::Live && touched => {
+            Some(_) if line.reason == Reason::Live && touched => {
                 line.reason = Reason::Renewed;
             }
             _ => {}
         }
-        Ok(settled.news)
+        Ok(Settlement {
+            news: settled.news,
+            record,
+        })
     }
 
     /// The commit, unless it would begin a session that may not begin.

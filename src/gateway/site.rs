@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::access::Rule;
 use super::path::NormalPath;
 use super::visit::SessionMode;
-use crate::cookie::screen::CookiePolicy;
+use crate::cookie::policy::CookiePolicy;
 use crate::headers::identity::Stamp;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, UpstreamSettings};

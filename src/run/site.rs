@@ -9,7 +9,7 @@ use super::fault::StartFault;
 use super::login;
 use crate::config::settings::{self, Settings};
 use crate::cookie::name::NamePattern;
-use crate::cookie::screen::{CookiePolicy, CookieRule, Mode};
+use crate::cookie::policy::{Binding, CookieDomain, CookiePolicy, CookieRule, Mode, Overrides};
 use crate::gateway::access::{CrossSite, PathPattern, Rule};
 use crate::gateway::admit::host_of;
 use crate::gateway::site::{AppHost, Site};
@@ -113,32 +113,48 @@ const fn session_mode(attendance: settings::Attendance) -> SessionMode {
 }
 
 fn cookie_policy(site: &settings::Site) -> Result<CookiePolicy, String> {
-    let rules = site.cookies.rules.iter().map(|rule| {
-        Ok(CookieRule {
-            name: NamePattern::parse(&rule.name).map_err(|fault| fault.to_string())?,
-            mode: cookie_mode(rule.mode),
-            http_only: rule.http_only,
-            same_site: rule.same_site,
-        })
-    });
-    // A Domain gives a cookie to the name itself as well as to all beneath it.
-    let served = |name: &&str| site.hosts.iter().any(|host| host == name);
-    let shared_domains = site
-        .hosts
-        .iter()
-        .filter_map(|host| host.strip_prefix("*."))
-        .filter(served);
+    let rules = site.cookies.rules.iter().map(cookie_rule);
     Ok(CookiePolicy {
-        default: cookie_mode(site.cookies.default),
         rules: rules.collect::<Result<_, String>>()?,
         enforce: site.cookies.enforce,
-        shared_domains: shared_domains.map(str::to_owned).collect(),
+        shared_domains: site.shared_domains().map(str::to_owned).collect(),
+        ..CookiePolicy::plain(cookie_mode(site.cookies.default))
+    })
+}
+
+fn cookie_rule(rule: &settings::CookieRule) -> Result<CookieRule, String> {
+    let name = NamePattern::parse(&rule.name).map_err(|fault| fault.to_string())?;
+    let domain = rule.domain.as_deref().map(|domain| match domain {
+        "" => CookieDomain::HostOnly,
+        shared => CookieDomain::Shared(shared.into()),
+    });
+    Ok(CookieRule {
+        overrides: Overrides {
+            http_only: rule.http_only,
+            same_site: rule.same_site,
+            max_age: rule.max_age,
+            domain,
+            path: rule.path.as_deref().map(Box::from),
+        },
+        adopt_until: rule.adopt_until,
+        accept_unsealed_until: rule.accept_unsealed_until,
+        binding: if rule.bound_to_site {
+            Binding::Site
+        } else {
+            Binding::Session
+        },
+        placeholder: rule.placeholder,
+        non_ascii: rule.non_ascii,
+        ..CookieRule::plain(name, cookie_mode(rule.mode))
     })
 }
 
 const fn cookie_mode(mode: settings::CookieMode) -> Mode {
     match mode {
         settings::CookieMode::Keep => Mode::Keep,
+        settings::CookieMode::Mirror => Mode::Mirror,
+        settings::CookieMode::Seal => Mode::Seal,
+        settings::CookieMode::Sign => Mode::Sign,
         settings::CookieMode::Pass => Mode::Pass,
         settings::CookieMode::Strip => Mode::Strip,
     }

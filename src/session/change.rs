@@ -17,6 +17,8 @@ pub struct Change {
     pub cookies: Vec<JarEdit>,
     /// A new expiry of the session's own; `Some(None)` goes back to the usual one.
     pub expiry: Option<Option<Expiry>>,
+    /// Whether the response brings values that are bound to the session.
+    pub binds: bool,
     /// Whether the idle clock is to be written.
     pub touch: bool,
     /// What becomes of the session as a whole.
@@ -64,6 +66,13 @@ pub enum JarEdit {
         /// The cookie.
         cookie: KeptCookie,
     },
+    /// Puts a cookie in that the browser brought, unless the jar has one of that name.
+    Adopt {
+        /// The site whose jar it is.
+        site: String,
+        /// The cookie.
+        cookie: KeptCookie,
+    },
     /// Takes a cookie out.
     Remove {
         /// The site whose jar it is.
@@ -100,6 +109,7 @@ impl Change {
         !self.data.is_empty()
             || !self.cookies.is_empty()
             || self.expiry.is_some()
+            || self.binds
             || !matches!(self.turn, Turn::Stay | Turn::RotateOnSchedule)
     }
 
@@ -107,6 +117,7 @@ impl Change {
     /// what is not there, need none: a visitor with nothing to remember costs the store nothing.
     pub fn needs_a_record(&self) -> bool {
         self.expiry.flatten().is_some()
+            || self.binds
             || !matches!(self.turn, Turn::Stay | Turn::RotateOnSchedule)
             || self
                 .data
@@ -115,7 +126,7 @@ impl Change {
             || self
                 .cookies
                 .iter()
-                .any(|edit| matches!(edit, JarEdit::Put { .. }))
+                .any(|edit| matches!(edit, JarEdit::Put { .. } | JarEdit::Adopt { .. }))
     }
 
     /// Applies the edits, the expiry and the touch to `record`; the turn is the session's business.
@@ -135,12 +146,25 @@ impl Change {
                 JarEdit::Put { site, cookie } => {
                     put(record, site, cookie, terms.jar_cookies_max, now)
                 }
+                JarEdit::Adopt { site, cookie } => {
+                    let name = &cookie.identity.name;
+                    if !record
+                        .jar(site)
+                        .iter()
+                        .any(|kept| kept.identity.name == *name)
+                    {
+                        put(record, site, cookie, terms.jar_cookies_max, now);
+                    }
+                }
                 JarEdit::Remove { site, identity } => remove(record, site, identity),
                 JarEdit::Empty { site } => record.jars.remove(site),
             }
         }
         if let Some(expiry) = self.expiry {
             record.expiry = expiry;
+        }
+        if self.binds && record.bond.is_none() {
+            record.bond = Some(record.root);
         }
         self.apply_touch(record, now);
     }

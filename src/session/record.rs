@@ -20,6 +20,14 @@ pub struct Record {
     pub created: Time,
     /// When its idle clock was last written.
     pub touched: Time,
+    /// What sealed and signed cookies of this session are bound to: the root of the session in which the first was
+    /// set. A login that carries jar and data along carries this too.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "root_text_option"
+    )]
+    pub bond: Option<Root>,
     /// Who logged in, if anybody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<User>>,
@@ -95,6 +103,7 @@ impl Record {
             root,
             created,
             touched: now,
+            bond: None,
             user: None,
             expiry: None,
             data: SmallMap::new(),
@@ -155,6 +164,29 @@ fn value_bytes(value: &Value) -> usize {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|item| value_bytes(item) + 1).sum(),
         Value::Object(map) => map_bytes(map),
+    }
+}
+
+mod root_text_option {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Root, root_text};
+
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Text(#[serde(with = "root_text")] Root);
+
+    pub fn serialize<S: Serializer>(root: &Option<Root>, serializer: S) -> Result<S::Ok, S::Error> {
+        match root {
+            Some(root) => root_text::serialize(root, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Root>, D::Error> {
+        Option::<Text>::deserialize(deserializer).map(|text| text.map(|Text(root)| root))
     }
 }
 

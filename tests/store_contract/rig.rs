@@ -213,6 +213,7 @@ pub fn put(name: &str) -> Change {
         expires: None,
         created: START,
         same_site: None,
+        adopted: false,
     };
     let site = "shop".into();
     Change {

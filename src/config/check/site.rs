@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::file;
-use super::super::settings::{
-    Attendance, CookieMode, CookieRule, Cookies, Rule, Site, Upstream, UpstreamHost,
-};
+use super::super::settings::{Attendance, Rule, Site, Upstream, UpstreamHost};
 use super::listen::positive;
-use super::login;
 use super::{Check, value};
+use super::{cookies, login};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::Stamp;
 use crate::upstream::Address;
@@ -78,6 +76,14 @@ fn site(
         let why = "without sessions (session = \"off\") there is nothing to direct";
         check.warn(&key("trust_directives"), why, "take one of them out");
     }
+    let hosts: Vec<String> = hosts.into_iter().map(|(_, host)| host).collect();
+    let facts = cookies::SiteFacts {
+        at,
+        hosts: &hosts,
+        session: mirror.session,
+        ticket: cookie,
+    };
+    let cookies = cookies::cookies(check, &facts, mirror.cookies);
     let watch = login::watch(check, at, mirror.login, &path);
     if watch.is_some() && mirror.session == Attendance::Off {
         let why = "without sessions (session = \"off\") nobody can be logged in";
@@ -85,7 +91,7 @@ fn site(
     }
     Site {
         name,
-        hosts: hosts.into_iter().map(|(_, host)| host).collect(),
+        hosts,
         path,
         upstream: upstream(check, at, &mirror.upstream, &mirror.upstream_options),
         host,
@@ -93,7 +99,7 @@ fn site(
         ambiguous_paths_pass: mirror.ambiguous_paths == file::AmbiguousPaths::Pass,
         location_rewrite: mirror.location == file::Location::Rewrite,
         trust_directives: mirror.trust_directives,
-        cookies: cookies(check, at, mirror.cookies, cookie),
+        cookies,
         headers: headers(check, at, mirror.headers),
         rules: rules(check, at, mirror.rule),
         watch,
@@ -164,63 +170,6 @@ fn upstream(
         response_timeout: positive(check, &key("response_timeout"), options.response_timeout),
         idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
-    }
-}
-
-fn cookies(
-    check: &mut Check<'_>,
-    at: usize,
-    mirror: file::Cookies,
-    ours: &TicketCookieSettings,
-) -> Cookies {
-    let mut seen: Vec<String> = Vec::new();
-    let mut rules = Vec::new();
-    for (nth, mirror) in mirror.rules.into_iter().enumerate() {
-        let key = |name: &str| format!("site[{at}].cookies.rules[{nth}].{name}");
-        let Some(name) = mirror.name else {
-            let way_out = "write for example name = \"csrftoken\"";
-            check.fault(&key("name"), "missing", way_out);
-            continue;
-        };
-        check.accept(&key("name"), value::cookie_pattern(&name));
-        if name.eq_ignore_ascii_case(&ours.name) {
-            let why = "this is the ticket (session.cookie.name), which no rule touches";
-            check.fault(&key("name"), why, "take the rule out");
-        }
-        if seen.contains(&name) || seen.iter().any(|earlier| earlier == "*") {
-            let why = "an earlier rule takes all that this one would";
-            check.warn(
-                &key("name"),
-                why,
-                "the first match wins: take it out or move it up",
-            );
-        }
-        let Some(mode) = mirror.mode else {
-            let way_out = "write mode = \"keep\", \"pass\" or \"strip\"";
-            check.fault(&key("mode"), "missing", way_out);
-            continue;
-        };
-        for (option, is_set) in [
-            ("http_only", mirror.http_only.is_some()),
-            ("same_site", mirror.same_site.is_some()),
-        ] {
-            if is_set && mode != CookieMode::Pass {
-                let why = "says how a passed cookie is hardened, and this one is not passed";
-                check.warn(&key(option), why, "take it out");
-            }
-        }
-        seen.push(name.clone());
-        rules.push(CookieRule {
-            name,
-            mode,
-            http_only: mirror.http_only,
-            same_site: mirror.same_site,
-        });
-    }
-    Cookies {
-        default: mirror.default,
-        enforce: mirror.enforce,
-        rules,
     }
 }
 

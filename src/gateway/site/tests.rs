@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::cookie::screen::Mode;
+use crate::cookie::policy::{CookiePolicy, Mode};
 use crate::gateway::access::{CrossSite, PathPattern};
 use crate::upstream::Address;
 
@@ -21,12 +21,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         rewrite_location: true,
         trust_directives: false,
         watch: None,
-        cookies: CookiePolicy {
-            default: Mode::Keep,
-            rules: Vec::new(),
-            enforce: true,
-            shared_domains: Vec::new(),
-        },
+        cookies: CookiePolicy::plain(Mode::Keep),
         stamp: Stamp::default(),
         trailers: Arc::new(http::HeaderMap::clear),
         rules: Vec::new(),

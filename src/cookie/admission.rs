@@ -1,0 +1,246 @@
+//! The pairs that the screen held, judged when the session is open: sealed and signed values are opened, copies that
+//! the browser still holds of kept cookies are adopted, and copies of mirrored ones are compared.
+
+use std::borrow::Cow;
+
+use super::incoming::{Held, Incoming, append};
+use super::jar::AppRequest;
+use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
+use super::seal::{Context, Form, Unopened, ValueKeys};
+use crate::base::clock::Time;
+use crate::base::kept::{CookieIdentity, KeptCookie};
+
+/// What held pairs are judged by.
+#[derive(Clone, Copy)]
+pub struct Bench<'a> {
+    /// Opens sealed and signed values.
+    pub keys: &'a ValueKeys,
+    /// The site's name.
+    pub site: &'a str,
+    /// What values of the session are bound to, if any were sealed in it.
+    pub bond: Option<&'a [u8; 32]>,
+    /// The site's jar in the session.
+    pub jar: &'a [KeptCookie],
+    /// Whether a cookie may go into it.
+    pub may_keep: bool,
+    /// The name of our own cookie.
+    pub ticket_name: &'a [u8],
+}
+
+/// What becomes of a request's cookies.
+#[derive(Default)]
+pub struct Admission<'a> {
+    /// What goes up, written as one `Cookie` field; empty when nothing does.
+    pub passed: Vec<u8>,
+    /// What moves into the jar. The browser's copy is to be expired once it has.
+    pub adopted: Vec<KeptCookie>,
+    /// Names of copies that the browser should hold no more.
+    pub stale: Vec<&'a [u8]>,
+    /// Sealed and signed values that did not open, and why.
+    pub unopened: Vec<(&'a [u8], Unopened)>,
+    /// How many mirrored copies came back with another value than the jar's.
+    pub drifted: u32,
+    /// How many pairs were not to go up.
+    pub dropped: u32,
+    /// As in [`Incoming::reported`].
+    pub reported: Vec<&'a [u8]>,
+}
+
+/// Stands for the bond of a session in which nothing was sealed. No session has it, so that nothing opens with it.
+const NO_BOND: [u8; 32] = [0; 32];
+
+enum Fate<'a> {
+    Up(Cow<'a, [u8]>),
+    Reported,
+    Drop,
+    /// It is no loss: the app gets the jar's.
+    Ignore,
+}
+
+impl CookiePolicy {
+    /// Judges what was held, and writes what goes up in the order in which it came.
+    pub fn admit<'a>(
+        &self,
+        incoming: Incoming<'a>,
+        bench: &Bench<'_>,
+        request: &AppRequest<'_>,
+    ) -> Admission<'a> {
+        let mut admission = Admission {
+            dropped: incoming.dropped,
+            reported: incoming.reported,
+            ..Admission::default()
+        };
+        let mut passed = incoming.passed.as_slice();
+        let mut done = 0;
+        for held in &incoming.held {
+            let fate = match held.rule.mode {
+                Mode::Seal => self.open(Form::Sealed, held, bench, request.now, &mut admission),
+                Mode::Sign => self.open(Form::Signed, held, bench, request.now, &mut admission),
+                Mode::Mirror => self.compare(held, bench, &mut admission),
+                Mode::Keep | Mode::Pass | Mode::Strip => {
+                    self.adopt(held, bench, request, &mut admission)
+                }
+            };
+            let value = match fate {
+                Fate::Up(value) => value,
+                Fate::Reported => {
+                    admission.dropped += 1;
+                    admission.reported.push(held.pair.name);
+                    Cow::Borrowed(held.pair.value)
+                }
+                Fate::Drop => {
+                    admission.dropped += 1;
+                    continue;
+                }
+                Fate::Ignore => continue,
+            };
+            let (before, after) = passed
+                .split_at_checked(held.at - done)
+                .unwrap_or((passed, b""));
+            append_run(&mut admission.passed, before);
+            (passed, done) = (after, held.at);
+            append(&mut admission.passed, held.pair.name);
+            admission.passed.push(b'=');
+            admission.passed.extend_from_slice(&value);
+        }
+        if admission.passed.is_empty() {
+            admission.passed = incoming.passed;
+        } else {
+            append_run(&mut admission.passed, passed);
+        }
+        admission
+    }
+
+    fn open<'a>(
+        &self,
+        form: Form,
+        held: &Held<'a>,
+        bench: &Bench<'_>,
+        now: Time,
+        admission: &mut Admission<'a>,
+    ) -> Fate<'a> {
+        let Held { pair, rule, .. } = held;
+        let bond = bench.bond.unwrap_or(&NO_BOND);
+        let context = rule.context(form, bench.site, pair.name, bond);
+        match bench.keys.open(pair.value, &context, now) {
+            Ok(opened) => Fate::Up(opened.value.into()),
+            Err(Unopened::NotOurs) => {
+                let is_plain = self.may_go_up(pair.value, rule, bench.ticket_name);
+                let accepted = rule.accept_unsealed_until.is_some_and(|end| now < end);
+                match (is_plain, accepted) {
+                    (true, true) => Fate::Up(pair.value.into()),
+                    (true, false) if !self.enforce => Fate::Reported,
+                    _ => {
+                        admission.unopened.push((pair.name, Unopened::NotOurs));
+                        Fate::Drop
+                    }
+                }
+            }
+            Err(why) => {
+                admission.unopened.push((pair.name, why));
+                Fate::Drop
+            }
+        }
+    }
+
+    fn compare<'a>(
+        &self,
+        held: &Held<'a>,
+        bench: &Bench<'_>,
+        admission: &mut Admission<'a>,
+    ) -> Fate<'a> {
+        let Held { pair, rule, .. } = held;
+        let mut kept = kept_as(bench.jar, pair.name).peekable();
+        if kept.peek().is_none() {
+            let may_go_up = !self.enforce && self.may_go_up(pair.value, rule, bench.ticket_name);
+            return if may_go_up {
+                Fate::Reported
+            } else {
+                Fate::Drop
+            };
+        }
+        if !kept.any(|cookie| *cookie.value == *pair.value) {
+            admission.drifted += 1;
+        }
+        Fate::Ignore
+    }
+
+    fn adopt<'a>(
+        &self,
+        held: &Held<'a>,
+        bench: &Bench<'_>,
+        request: &AppRequest<'_>,
+        admission: &mut Admission<'a>,
+    ) -> Fate<'a> {
+        let Held { pair, rule, .. } = held;
+        let is_plain = self.may_go_up(pair.value, rule, bench.ticket_name);
+        // Reporting changes nothing that the browser holds.
+        if !self.enforce {
+            return if is_plain { Fate::Reported } else { Fate::Drop };
+        }
+        let in_time = rule.adopt_until.is_some_and(|end| request.now < end);
+        if kept_as(bench.jar, pair.name).next().is_some() || !in_time {
+            admission.stale.push(pair.name);
+            return Fate::Drop;
+        }
+        if !is_plain {
+            return Fate::Drop;
+        }
+        if bench.may_keep {
+            admission
+                .adopted
+                .push(adopted(pair.name, pair.value, rule, request));
+            admission.stale.push(pair.name);
+        }
+        Fate::Up(pair.value.into())
+    }
+}
+
+impl CookieRule {
+    /// What a value under this rule is good for.
+    pub(super) fn context<'a>(
+        &self,
+        form: Form,
+        site: &'a str,
+        name: &'a [u8],
+        bond: &'a [u8; 32],
+    ) -> Context<'a> {
+        Context {
+            form,
+            site,
+            name,
+            bond: (self.binding == Binding::Session).then_some(bond),
+            max_age: self.overrides.max_age,
+        }
+    }
+}
+
+/// Appends what [`Incoming::pass`] wrote, or a later part of it.
+fn append_run(out: &mut Vec<u8>, run: &[u8]) {
+    let run = run.strip_prefix(b"; ").unwrap_or(run);
+    if !run.is_empty() {
+        append(out, run);
+    }
+}
+
+fn kept_as<'j>(jar: &'j [KeptCookie], name: &[u8]) -> impl Iterator<Item = &'j KeptCookie> {
+    jar.iter().filter(move |kept| *kept.identity.name == *name)
+}
+
+/// The browser does not say which Path and Domain a cookie has: it is taken for one of the whole host.
+fn adopted(name: &[u8], value: &[u8], rule: &CookieRule, request: &AppRequest<'_>) -> KeptCookie {
+    let overrides = &rule.overrides;
+    KeptCookie {
+        identity: CookieIdentity {
+            name: name.into(),
+            domain: request.host.into(),
+            path: overrides.path.as_deref().unwrap_or("/").into(),
+        },
+        value: value.into(),
+        host_only: true,
+        expires: overrides.max_age.map(|age| request.now.plus(age)),
+        created: request.now,
+        same_site: overrides.same_site,
+        adopted: true,
+    }
+}

@@ -1,0 +1,156 @@
+//! Deletions of cookies that a browser holds under a Domain and a Path that it does not tell.
+//!
+//! A browser deletes the cookie whose name, Domain and Path a `Set-Cookie` names, and no other (RFC 6265bis 5.7). What
+//! came with a request can be for the path of the request or any above it, and for its host or any domain above that.
+
+use http::HeaderValue;
+
+use super::domain;
+use super::name::Prefix;
+
+/// How many segments of a path are tried. Apps set their cookies for `/` or for where they are mounted.
+const SEGMENTS_MAX: usize = 2;
+/// How many domains above the host are tried.
+const PARENTS_MAX: usize = 2;
+
+/// Where a browser may hold a cookie: its Domain, if it has one, and its Path.
+pub type Place<'a> = (Option<&'a str>, &'a str);
+
+/// Deletions of the cookie `name` wherever it can have come from that was sent with a request for `path` at `host`, but
+/// not of the one at `spared`.
+pub fn deletions(
+    name: &[u8],
+    host: &str,
+    path: &str,
+    spared: Option<Place<'_>>,
+) -> Vec<HeaderValue> {
+    let for_host_only = Prefix::of(name).is_some_and(Prefix::needs_host);
+    let (domains, paths) = if for_host_only {
+        (vec![None], vec!["/"])
+    } else {
+        (domains(host), paths(path))
+    };
+    let mut fields = Vec::with_capacity(domains.len() * paths.len());
+    for domain in &domains {
+        for path in &paths {
+            if spared != Some((*domain, *path)) {
+                fields.extend(deletion(name, *domain, path));
+            }
+        }
+    }
+    fields
+}
+
+fn deletion(name: &[u8], domain: Option<&str>, path: &str) -> Option<HeaderValue> {
+    let mut out = Vec::with_capacity(name.len() + path.len() + 128);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"=; Path=");
+    out.extend_from_slice(path.as_bytes());
+    if let Some(domain) = domain {
+        out.extend_from_slice(b"; Domain=");
+        out.extend_from_slice(domain.as_bytes());
+    }
+    // Both: old clients know only Expires. Secure and HttpOnly are what some name prefixes ask for.
+    out.extend_from_slice(
+        b"; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax",
+    );
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).ok()
+}
+
+/// None, the host, and the domains above it for which a browser takes cookies.
+fn domains(host: &str) -> Vec<Option<&str>> {
+    let mut domains = vec![None];
+    if domain::is_ip(host) || domain::is_public_suffix(host) {
+        return domains;
+    }
+    domains.push(Some(host));
+    let mut rest = host;
+    while let Some((_, parent)) = rest.split_once('.')
+        && domains.len() < PARENTS_MAX + 2
+        && !domain::is_public_suffix(parent)
+    {
+        domains.push(Some(parent));
+        rest = parent;
+    }
+    domains
+}
+
+/// `/`, and each path above `path` with and without a slash at its end. A path that no cookie can have is none.
+fn paths(path: &str) -> Vec<&str> {
+    let mut paths = vec!["/"];
+    let is_odd = |byte: u8| byte == b';' || !byte.is_ascii_graphic();
+    if path.bytes().any(is_odd) {
+        return paths;
+    }
+    let borders = path.match_indices('/').map(|(at, _)| at).skip(1);
+    for at in borders.take(SEGMENTS_MAX) {
+        paths.extend(path.get(..at));
+        paths.extend(path.get(..=at));
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(name: &str, host: &str, path: &str, spared: Option<Place<'_>>) -> Vec<String> {
+        let tail =
+            "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax";
+        deletions(name.as_bytes(), host, path, spared)
+            .iter()
+            .map(|field| {
+                field
+                    .to_str()
+                    .unwrap()
+                    .strip_suffix(tail)
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_place_is_tried_that_the_request_could_have_got_it_from() {
+        assert_eq!(
+            places("sid", "a.shop.co.uk", "/app/x", None),
+            [
+                "sid=; Path=/",
+                "sid=; Path=/app",
+                "sid=; Path=/app/",
+                "sid=; Path=/; Domain=a.shop.co.uk",
+                "sid=; Path=/app; Domain=a.shop.co.uk",
+                "sid=; Path=/app/; Domain=a.shop.co.uk",
+                "sid=; Path=/; Domain=shop.co.uk",
+                "sid=; Path=/app; Domain=shop.co.uk",
+                "sid=; Path=/app/; Domain=shop.co.uk",
+            ]
+        );
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            assert_eq!(places("sid", host, "/x", None), ["sid=; Path=/"], "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_cookie_can_stand_in_one_place_only() {
+        assert_eq!(
+            places("__Host-sid", "shop.test", "/a/b/", None),
+            ["__Host-sid=; Path=/"]
+        );
+    }
+
+    #[test]
+    fn the_one_that_is_meant_to_be_there_is_spared() {
+        let spared = Some((None, "/"));
+        let tried = places("sid", "a.test", "/b/c", spared);
+        assert!(!tried.contains(&"sid=; Path=/".to_owned()), "{tried:?}");
+        assert!(tried.contains(&"sid=; Path=/b".to_owned()), "{tried:?}");
+    }
+
+    #[test]
+    fn a_deep_or_odd_path_does_not_make_a_flood() {
+        assert_eq!(places("sid", "localhost", "/a/b/c/d/e/f", None).len(), 5);
+        assert_eq!(places("sid", "localhost", "/a;x/b", None).len(), 1);
+        assert_eq!(places("sid", "a.b.c.d.e.test", "/", None).len(), 4);
+    }
+}

@@ -1,0 +1,227 @@
+//! The cookies of one request on their way through the gateway: what the browser brought, once the session is open, and
+//! what it gets, once the session is written.
+
+use http::HeaderMap;
+use http::header::{HeaderValue, SET_COOKIE};
+
+use super::Gateway;
+use super::forward::Call;
+use super::reply::make_private;
+use super::site::Site;
+use crate::base::kept::KeptCookie;
+use crate::base::meter::Count;
+use crate::cookie::admission::{Admission, Bench};
+use crate::cookie::expire;
+use crate::cookie::jar::AppRequest;
+use crate::cookie::outgoing::{Bond, Unbound};
+use crate::cookie::screen::Incoming;
+use crate::cookie::set_cookie::Refused;
+use crate::session::Record;
+
+/// The most deletions that one response carries; what is left over comes with the next request again.
+const DELETIONS_MAX: usize = 64;
+/// How much of a cookie's name is logged.
+const NAME_BYTES_SHOWN: usize = 64;
+
+/// What the browser brought.
+#[derive(Default)]
+pub(super) struct Brought {
+    /// What goes up as it came, written as one `Cookie` field.
+    pub passed: Vec<u8>,
+    /// What moves into the jar.
+    pub adopted: Vec<KeptCookie>,
+    /// Names of copies that the browser should hold no more, whatever becomes of the request.
+    pub stale: Vec<Box<[u8]>>,
+    /// Names of copies that are good for nothing without the session.
+    pub copies: Vec<Box<[u8]>>,
+    /// Whether it holds several cookies of our own name.
+    pub several_tickets: bool,
+}
+
+/// The cookies that leave with a response.
+#[derive(Default)]
+pub(super) struct Parting<'a> {
+    /// What the browser gets whatever becomes of the session.
+    pub passed: Vec<HeaderValue>,
+    /// Copies of what the jar keeps.
+    pub mirrored: Vec<HeaderValue>,
+    /// What is still to be sealed or signed.
+    pub unbound: Vec<Unbound<'a>>,
+    /// Names of copies that have moved into the jar, if the session was written.
+    pub moved: Vec<Box<[u8]>>,
+    /// Names of copies that the browser should hold no more.
+    pub stale: Vec<Box<[u8]>>,
+    /// Whether only one of several cookies of our own name is ours.
+    pub several_tickets: bool,
+}
+
+/// What became of the session by the time the response goes out.
+pub(super) struct Written<'a> {
+    /// The session with what this response asked of it, if the store took that.
+    pub record: Option<&'a Record>,
+    /// Whether cookies may be set on this request at all.
+    pub may_set: bool,
+}
+
+impl Gateway {
+    /// Judges the cookies that the browser brought, now that the session is open.
+    pub(super) fn admit_cookies(
+        &self,
+        cookies: Incoming<'_>,
+        call: &Call<'_>,
+        request: &AppRequest<'_>,
+    ) -> Brought {
+        let site = call.site;
+        let several_tickets = cookies.candidates.are_several() || cookies.candidates_surplus;
+        let copies = cookies.guarded_names().map(Box::from).collect();
+        let record = call.visit.record();
+        let keys = self.values.load();
+        let bench = Bench {
+            keys: &keys,
+            site: &site.name,
+            bond: record
+                .and_then(|record| record.bond.as_ref())
+                .map(|bond| &bond.0),
+            jar: record.map_or(&[], |record| record.jar(&site.name)),
+            may_keep: call.visit.may_keep_cookies(),
+            ticket_name: self.desk.cookie.name().as_bytes(),
+        };
+        let admission = site.cookies.admit(cookies, &bench, request);
+        self.tell_of(&admission, site, &call.request_id);
+        Brought {
+            passed: admission.passed,
+            adopted: admission.adopted,
+            stale: admission.stale.into_iter().map(Box::from).collect(),
+            copies,
+            several_tickets,
+        }
+    }
+
+    fn tell_of(&self, admission: &Admission<'_>, site: &Site, request_id: &str) {
+        let count = |what, times: usize| {
+            if times > 0 {
+                self.meter.add(what, times as u64);
+            }
+        };
+        count(Count::CookiesDropped, admission.dropped as usize);
+        count(Count::CookiesDrifted, admission.drifted as usize);
+        count(Count::CookiesUnopened, admission.unopened.len());
+        count(Count::CookiesReported, admission.reported.len());
+        for (name, why) in &admission.unopened {
+            tracing::warn!(
+                request_id,
+                site = %site.name,
+                cookie = shown(name),
+                reason = %why,
+                "a sealed or signed cookie did not open; the app does not get it"
+            );
+        }
+        if !admission.reported.is_empty() {
+            let cookies = admission.reported.iter().map(|name| shown(name));
+            tracing::info!(
+                request_id,
+                site = %site.name,
+                cookies = cookies.collect::<Vec<_>>().join(" "),
+                "report only: these cookies would not have reached the app"
+            );
+        }
+    }
+}
+
+impl Parting<'_> {
+    /// Whether something is bound to the session.
+    pub fn binds(&self) -> bool {
+        self.unbound.iter().any(Unbound::needs_session)
+    }
+
+    /// The session has ended: nothing goes out that would belong to it, and what the browser holds of it goes.
+    pub fn end(&mut self, copies: Vec<Box<[u8]>>) {
+        self.mirrored.clear();
+        self.unbound.retain(|unbound| !unbound.needs_session());
+        self.moved.clear();
+        self.stale.extend(copies);
+    }
+
+    /// Writes the cookies into a response head.
+    pub fn write(
+        self,
+        headers: &mut HeaderMap,
+        gateway: &Gateway,
+        site: &Site,
+        request: &AppRequest<'_>,
+        written: &Written<'_>,
+    ) {
+        for field in self.passed {
+            headers.append(SET_COOKIE, field);
+        }
+        let mut ours = Vec::new();
+        let mut lost = 0;
+        match written.record {
+            Some(_) => ours.extend(self.mirrored),
+            None => lost = self.mirrored.len(),
+        }
+        let keys = gateway.values.load();
+        let bond = Bond {
+            keys: &keys,
+            site: &site.name,
+            session: written
+                .record
+                .and_then(|record| record.bond.as_ref())
+                .map(|bond| &bond.0),
+            visitor_host: request.visitor_host,
+            now: request.now,
+        };
+        let (mut bound, mut refused) = (0, Vec::new());
+        for unbound in &self.unbound {
+            match unbound.bind(&bond) {
+                Ok(field) => {
+                    bound += 1;
+                    ours.push(field);
+                }
+                Err(why) => refused.push(why),
+            }
+        }
+        refused.extend(std::iter::repeat_n(Refused::NoSession, lost));
+        gateway.refuse_cookies(&refused, site);
+        gateway.meter.add(Count::CookiesGuarded, bound);
+        if written.may_set {
+            let moved = self.moved.iter().filter(|_| written.record.is_some());
+            let moved: Vec<_> = moved.collect();
+            gateway.meter.add(Count::CookiesAdopted, moved.len() as u64);
+            let names = self.stale.iter().chain(moved);
+            let (host, path) = (request.visitor_host, request.path);
+            let expired = names.flat_map(|name| expire::deletions(name, host, path, None));
+            let shadows = self
+                .several_tickets
+                .then(|| gateway.desk.shadow_deletions(host, path))
+                .into_iter()
+                .flatten();
+            ours.extend(shadows.chain(expired).take(DELETIONS_MAX));
+        }
+        if !ours.is_empty() {
+            // Made for this visitor, by a gateway that the app does not know of when it speaks of caches.
+            make_private(headers);
+        }
+        for field in ours {
+            headers.append(SET_COOKIE, field);
+        }
+    }
+}
+
+impl Gateway {
+    /// Says that cookies of the app go nowhere.
+    pub(super) fn refuse_cookies(&self, refused: &[Refused], site: &Site) {
+        for reason in refused {
+            self.meter.count(Count::CookiesRefused);
+            tracing::warn!(site = %site.name, %reason, "a cookie of the app was refused");
+        }
+    }
+}
+
+/// A cookie's name for the log. It may come from anybody.
+pub(super) fn shown(name: &[u8]) -> String {
+    match name.get(..NAME_BYTES_SHOWN) {
+        Some(start) if start.len() < name.len() => format!("{}…", start.escape_ascii()),
+        _ => name.escape_ascii().to_string(),
+    }
+}
