@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cookie::time::{Date, Month};
 use serde::{Deserialize, Deserializer, de::Error};
+use time::{Date, Month};
 use toml::value::Datetime;
 
 use crate::base::clock::Time;
