@@ -99,6 +99,12 @@ impl Browser {
         format!("{TICKET}={}", self.ticket())
     }
 
+    /// It holds a cookie that came before the gateway did, or past it: as if `line` had been set by `path` of `host`.
+    pub fn plant(&self, host: &str, path: &str, line: &str) {
+        let mut cookies = self.cookies.lock().expect("the cookies");
+        cookies.receive(host, path, line);
+    }
+
     /// The names of all cookies held, sorted.
     pub fn names(&self) -> Vec<String> {
         let cookies = self.cookies.lock().expect("the cookies");

@@ -40,9 +40,14 @@ impl CookieStore {
         let Some(cookie) = read(host, request_path, line, now) else {
             return;
         };
-        self.held.retain(|held| {
-            (&held.name, &held.domain, &held.path) != (&cookie.name, &cookie.domain, &cookie.path)
-        });
+        // One for the host alone and one for the domain of the same name are two.
+        let identity = |held: &Held| {
+            let Held {
+                name, domain, path, ..
+            } = held;
+            (name.clone(), domain.clone(), held.host_only, path.clone())
+        };
+        self.held.retain(|held| identity(held) != identity(&cookie));
         if cookie.expires.is_none_or(|expires| expires > now) {
             self.held.push(cookie);
         }

@@ -1,0 +1,138 @@
+//! Going live: cookies that browsers still hold move into the jar.
+
+use super::{app, counted, gate, gate_with};
+
+const ADOPT: &str = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2999-12-31 }";
+
+#[tokio::test]
+async fn a_cookie_that_the_browser_still_holds_moves_into_the_jar_once() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    for (host, line) in [
+        ("localhost", "PHPSESSID=old; Path=/"),
+        ("localhost", "PHPSESSID=old; Path=/shop/"),
+        ("localhost", "PHPSESSID=old"),
+        ("other.test", "PHPSESSID=old; Path=/; Domain=other.test"),
+        ("other.test", "PHPSESSID=old; Path=/shop; Domain=other.test"),
+    ] {
+        let browser = gate.browser();
+        browser.plant(host, "/shop/index.php", line);
+        let adopted = counted(&gate, "cookies_adopted").await;
+        browser.get("/shop/index.php").host(host).send().await;
+        assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"], "{line}");
+        assert_eq!(browser.names(), ["__Host-session"], "{line}");
+        browser.get("/elsewhere").host(host).send().await;
+        assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"], "{line}");
+        assert_eq!(counted(&gate, "cookies_adopted").await, adopted + 1);
+    }
+}
+
+#[tokio::test]
+async fn what_the_app_says_of_the_name_takes_the_place_of_what_was_adopted() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    browser.get("/").send().await;
+    browser.get("/set?PHPSESSID=new;%20Path=/shop").send().await;
+    browser.get("/shop").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=new"]);
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+
+    // In the very response that would have adopted it, too.
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    browser.get("/set?PHPSESSID=new;%20Path=/shop").send().await;
+    assert_eq!(browser.names(), ["__Host-session"]);
+    browser.get("/shop").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=new"]);
+}
+
+#[tokio::test]
+async fn an_app_that_deletes_it_is_not_brought_it_again() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    browser.get("/").send().await;
+    browser.plant("localhost", "/", "PHPSESSID=left; Path=/");
+    browser
+        .get("/set?PHPSESSID=;%20Path=/;%20Max-Age=0")
+        .send()
+        .await;
+    assert_eq!(browser.names(), ["__Host-session"]);
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_second_copy_is_only_expired_and_the_jar_is_right() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.get("/set?PHPSESSID=mine;%20Path=/").send().await;
+    browser.plant("localhost", "/", "PHPSESSID=planted; Path=/");
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=mine"]);
+    assert_eq!(browser.names(), ["__Host-session"]);
+}
+
+#[tokio::test]
+async fn after_the_day_copies_are_only_expired() {
+    let app = app().await;
+    let rule = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2020-12-31 }";
+    let gate = gate(&app, rule).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    assert_eq!(browser.names(), ["__Host-session"]);
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_touch_the_session_adopts_and_expires_nothing() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    let answer = browser
+        .get("/")
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "no-cors")
+        .header("sec-fetch-dest", "image")
+        .send()
+        .await;
+    assert_eq!(
+        app.last().all("cookie"),
+        ["PHPSESSID=old"],
+        "as without a gateway"
+    );
+    assert_eq!(answer.set_cookies(), [""; 0]);
+    assert_eq!(browser.names(), ["PHPSESSID"]);
+}
+
+#[tokio::test]
+async fn a_site_that_is_only_watched_adopts_and_expires_nothing() {
+    let app = app().await;
+    let site = format!("[site.cookies]\nenforce = false\nrules = [{ADOPT}]");
+    let gate = gate_with(&app, &site).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"]);
+    assert_eq!(browser.names(), ["PHPSESSID", "__Host-session"]);
+}
+
+#[tokio::test]
+async fn nobody_is_logged_out_by_a_gateway_that_adopts_and_a_logout_holds() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    browser.get("/").send().await;
+    browser.get("/logout").send().await;
+    assert_eq!(browser.names(), [""; 0]);
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+}

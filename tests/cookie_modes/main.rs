@@ -1,0 +1,61 @@
+//! What each mode of `[site.cookies]` promises, seen from outside.
+//!
+//! One function for each promise; its name is the promise.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod adopting;
+
+mod guarding;
+
+mod mirroring;
+
+mod overriding;
+
+mod reporting;
+
+mod shadows;
+
+use support::{App, Gate, Reply, Setup};
+
+/// A gateway with these rules, a little of everything that the tests ask of it.
+async fn gate(app: &App, rules: &str) -> Gate {
+    let site = format!("trust_directives = true\n[site.cookies]\nrules = [{rules}]\n");
+    gate_with(app, &site).await
+}
+
+async fn gate_with(app: &App, site: &str) -> Gate {
+    let setup = Setup {
+        server: "admin = \"127.0.0.1:0\"",
+        site,
+        ..Setup::default()
+    };
+    Gate::with(app, setup).await
+}
+
+/// An app that sets a cookie with the query of `/set`, logs alice in at `/login`, and out at `/logout`. What follows `?`
+/// there is set too.
+async fn app() -> App {
+    App::answering(|seen| {
+        let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
+        let mut reply = Reply::ok("ok");
+        for line in query.split('&').filter(|line| !line.is_empty()) {
+            reply = reply.header("set-cookie", line.replace("%20", " "));
+        }
+        match path {
+            "/login" => reply.header("x-session-login", "\"alice\""),
+            "/logout" => reply.header("x-session-logout", "?1"),
+            _ => reply,
+        }
+    })
+    .await
+}
+
+/// How often the gateway has counted something.
+async fn counted(gate: &Gate, what: &str) -> u64 {
+    let metrics = gate.admin("/metrics").await;
+    let name = format!("cloakroom_{what}_total ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    line.and_then(|count| count.parse().ok()).expect("a count")
+}
