@@ -16,6 +16,8 @@ pub mod healthcheck;
 
 pub mod sessions;
 
+pub mod cookie;
+
 pub mod store;
 
 mod access;
@@ -70,6 +72,9 @@ enum Command {
     /// List, show and end the sessions in the store.
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
+    /// Say what a ticket or another cookie value of ours is.
+    #[command(subcommand)]
+    Cookie(cookie::CookieCommand),
     /// Judge the store, or copy it to another.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -131,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Cert(command) => cert::main(&command),
         Command::Keys(command) => keys::main(&command),
         Command::Sessions(command) => sessions::main(&command),
+        Command::Cookie(command) => cookie::main(&command),
         Command::Store(command) => store::main(&command),
         Command::Healthcheck(args) => healthcheck::main(&args),
     };

@@ -10,6 +10,8 @@ pub mod ring;
 
 pub mod sealed;
 
+mod label;
+
 pub mod record;
 
 pub mod expiry;
@@ -32,6 +34,7 @@ pub use change::{Change, DataEdit, JarEdit, Turn};
 pub use commit::{Commit, Committed, Effects, Outcome};
 pub use expiry::{Expiry, Terms};
 pub use holders::{Holder, Holders};
+pub use label::TicketLabel;
 pub use life::{Session, State};
 pub use opening::{Closed, Opening, Standing, Upkeep};
 pub use record::{Record, User, UserKey};

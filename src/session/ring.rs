@@ -18,7 +18,7 @@ use crate::base::clock::Time;
 use crate::base::framed;
 use crate::base::secret::Secret;
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 const TAG_BYTES: usize = 32;
 const BODY_BYTES: usize = 1 + KEY_ID_BYTES + 8 + 1 + RANDOM_BYTES;
 /// Bytes before encoding. A multiple of three, so that every ticket has exactly one spelling.
