@@ -17,15 +17,32 @@ use cloakroom::session::{Place, Ticket};
 use serde_json::Value;
 use support::{App, Browser, Gate, Reply, Setup, cloakroom};
 
-/// An app that keeps a cookie from `/start` on.
+const RULES: &str = r#"
+[site.cookies]
+rules = [
+    { name = "sealed", mode = "seal" },
+    { name = "sealed-too", mode = "seal" },
+    { name = "signed", mode = "sign" },
+    { name = "sealed-*", mode = "seal", bind = "site", max_age = "4h" },
+    { name = "signed-*", mode = "sign", bind = "site", max_age = "4h" },
+]
+"#;
+
+/// An app that sets cookies from `/start` on.
 async fn gate(store: &str) -> (App, Gate) {
     let app = App::answering(|seen| match seen.path() {
-        "/start" => Reply::ok("started").header("set-cookie", "SID=kept; Path=/"),
+        "/start" => Reply::ok("started")
+            .header("set-cookie", "SID=kept; Path=/")
+            .header("set-cookie", "sealed=three-red-apples; Path=/")
+            .header("set-cookie", "signed=three-red-apples; Path=/")
+            .header("set-cookie", "sealed-for-all=three-red-apples; Path=/")
+            .header("set-cookie", "signed-for-all=three-red-apples; Path=/"),
         _ => Reply::ok("ok"),
     })
     .await;
     let setup = Setup {
         store,
+        site: RULES,
         ..Setup::default()
     };
     let gate = Gate::with(&app, setup).await;
@@ -191,7 +208,8 @@ async fn a_ticket_past_its_time_or_its_key_would_be_refused() {
 async fn a_ticket_that_carries_its_session_opens_at_its_host_alone() {
     let (_app, gate) = gate("engine = \"cookie\"").await;
     let folder = gate.folder();
-    let value = ticket(&gate.browser(), "/start").await;
+    let browser = gate.browser();
+    let value = ticket(&browser, "/start").await;
 
     let unverified = told(folder, &[&value], &[]);
     assert_fine(&unverified, "not-verified");
@@ -208,80 +226,112 @@ async fn a_ticket_that_carries_its_session_opens_at_its_host_alone() {
     }
     let elsewhere = told(folder, &[&value], &["--host", "other.test"]);
     assert_eq!(refused(&elsewhere), "forged");
-    let cut = told(
-        folder,
-        &[&value[..value.len() - 4]],
-        &["--host", "localhost"],
-    );
+    // At every fourth character a cut leaves whole bytes: a shorter ticket, not a torn one.
+    let cut = &value[..value.len() / 4 * 4 - 4];
+    let cut = told(folder, &[cut], &["--host", "localhost"]);
     assert_eq!(refused(&cut), "forged");
     let (code, text) = decode(folder, &[&value], &["--host", "a b"]);
     assert_eq!(code, Some(2), "{text}");
+
+    // It knows what binds values to its session.
+    let sealed = browser.cookie("sealed").unwrap();
+    let bond = [
+        "--bond-of-ticket",
+        "-",
+        "--site",
+        "app",
+        "--cookie-name",
+        "sealed",
+    ];
+    let at_home = [&bond[..], &["--host", "localhost"]].concat();
+    assert_fine(&told(folder, &[&sealed, &value], &at_home), "right");
+    let (code, text) = decode(folder, &[&sealed, &value], &bond);
+    assert!(code == Some(2) && text.contains("--host"), "{text}");
 }
 
+/// Values that a running gateway gave out, told with the ticket that it gave with them.
 #[tokio::test]
 async fn a_value_of_an_app_is_verified_when_it_is_said_where_it_came_from() {
     let (_app, gate) = gate("").await;
+    let (folder, browser) = (gate.folder(), gate.browser());
+    let ticket = ticket(&browser, "/start").await;
+    for (name, kind) in [("sealed", "sealed"), ("signed", "signed")] {
+        let value = browser.cookie(name).unwrap();
+        let unverified = told(folder, &[&value], &[]);
+        assert_fine(&unverified, "not-verified");
+        assert!(unverified.1["needs"].as_str().unwrap().contains("--site"));
+        let key = (&unverified.1["kind"], &unverified.1["key_state"]);
+        assert_eq!(key, (&kind.into(), &"signs".into()));
+        assert!(unverified.1["age_secs"].as_u64().unwrap() < 600);
+
+        let at = |name| ["--site", "app", "--cookie-name", name];
+        let unbound = told(folder, &[&value], &at(name));
+        assert_fine(&unbound, "not-verified");
+        assert!(
+            unbound.1["needs"]
+                .as_str()
+                .unwrap()
+                .contains("--bond-of-ticket")
+        );
+        let with_ticket = |name| [&at(name)[..], &["--bond-of-ticket", "-"]].concat();
+        assert_fine(
+            &told(folder, &[&value, &ticket], &with_ticket(name)),
+            "right",
+        );
+
+        let elsewhere = told(folder, &[&value, &ticket], &with_ticket("sealed-too"));
+        assert_eq!(
+            (refused(&elsewhere), &elsewhere.1["tag"]),
+            ("altered", &"wrong".into())
+        );
+        let cut = &value[..value.len() - 1];
+        assert_eq!(refused(&told(folder, &[cut], &at(name))), "altered");
+
+        // What is bound to the site needs no ticket, and opens with any.
+        let name = format!("{name}-for-all");
+        let value = browser.cookie(&name).unwrap();
+        assert_fine(&told(folder, &[&value], &at(&name)), "right");
+        assert_fine(
+            &told(folder, &[&value, &ticket], &with_ticket(&name)),
+            "right",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_value_past_its_time_or_its_rule_would_be_refused() {
+    let (_app, gate) = gate("").await;
     let folder = gate.folder();
-    let ticket = ticket(&gate.browser(), "/start").await;
-    let keys = keys(folder);
-    let place = Place::at("__Host-session", "localhost");
-    let cloakroom::session::Reading::Genuine { ticket: opened, .. } =
-        keys.ring.read(ticket.as_bytes(), &place, ago(0))
-    else {
-        panic!("it is a ticket");
-    };
-    let root = opened.root();
-    let at = ["--site", "app", "--cookie-name", "cart"];
-    let with_ticket = [&at[..], &["--bond-of-ticket", "-"]].concat();
-    for (form, kind) in [(Form::Sealed, "sealed"), (Form::Signed, "signed")] {
-        let close = |bond, until, issued| {
+    let values = keys(folder).values;
+    for (form, name) in [
+        (Form::Sealed, "sealed-for-all"),
+        (Form::Signed, "signed-for-all"),
+    ] {
+        let close = |name: &str, until, issued| {
             let context = Context {
                 form,
                 site: "app",
-                name: b"cart",
-                bond,
+                name: name.as_bytes(),
+                bond: None,
                 max_age: None,
             };
-            let value = keys
-                .values
-                .close(b"three-red-apples", &context, until, issued);
+            let value = values.close(b"three-red-apples", &context, until, issued);
             String::from_utf8(value).unwrap()
         };
-        let bound = close(Some(&root.0), None, ago(3));
-        let free = close(None, None, ago(3));
-
-        let unverified = told(folder, &[&bound], &[]);
-        assert_fine(&unverified, "not-verified");
-        assert!(unverified.1["needs"].as_str().unwrap().contains("--site"));
-        assert_eq!(
-            (&unverified.1["kind"], &unverified.1["key_state"]),
-            (&kind.into(), &"signs".into())
-        );
-        assert_eq!(unverified.1["age_secs"].as_u64().unwrap() / 3600, 3);
-        assert_fine(&told(folder, &[&bound], &at), "not-verified");
-        assert_fine(&told(folder, &[&bound, &ticket], &with_ticket), "right");
-        assert_fine(&told(folder, &[&free], &at), "right");
-        let other = [
-            "--site",
-            "app",
-            "--cookie-name",
-            "cat",
-            "--bond-of-ticket",
-            "-",
-        ];
-        let told_of_other = told(folder, &[&bound, &ticket], &other);
-        assert_eq!(
-            (refused(&told_of_other), &told_of_other.1["tag"]),
-            ("altered", &"wrong".into())
-        );
-
-        let over = close(None, Some(ago(1)), ago(3));
+        let at = ["--site", "app", "--cookie-name", name];
+        assert_fine(&told(folder, &[&close(name, None, ago(3))], &at), "right");
+        // By the max_age of the rule, which only a named cookie has.
+        let old = close(name, None, ago(5));
+        assert_eq!(refused(&told(folder, &[&old], &at)), "too-old");
+        assert_fine(&told(folder, &[&old], &[]), "not-verified");
+        let over = close(name, Some(ago(1)), ago(3));
         assert_eq!(refused(&told(folder, &[&over], &[])), "expired");
         assert_eq!(refused(&told(folder, &[&over], &at)), "expired");
-        let early = close(None, None, ago(0).plus(Duration::from_secs(600)));
+        let early = close(name, None, ago(0).plus(Duration::from_secs(600)));
         assert_eq!(refused(&told(folder, &[&early], &at)), "from-the-future");
-        let cut = &bound[..bound.len() - 1];
-        assert_eq!(refused(&told(folder, &[cut], &at)), "altered");
+        let kept = ["--site", "app", "--cookie-name", "kept"];
+        let told = told(folder, &[&close("kept", None, ago(0))], &kept);
+        assert_eq!(refused(&told), "other-rule");
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Neither a store nor a gateway is asked: what is said of a value follows from the value, the keys and the settings.
 
+mod case;
+
 mod verdict;
 
 use std::fmt;
@@ -11,7 +13,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use self::verdict::{Case, Kind, Tag, Verdict};
+use self::case::Case;
+use self::verdict::{Kind, Tag, Verdict};
 use super::words::{Roughly, When};
 use super::{BAD_CONFIG, ConfigArgs, FAILED, FINE, USAGE, complain, say};
 use crate::base::causes::Causes;
@@ -108,9 +111,9 @@ fn decode(args: &DecodeArgs) -> Result<u8, (u8, String)> {
         now,
     };
     if let Some(ticket) = bond {
-        let root = case.root_of(&ticket);
-        let root = root.map_err(|why| (USAGE, format!("--bond-of-ticket: the ticket {why}")))?;
-        case.bond = Some(root);
+        let bond = case.bond_of(&ticket);
+        let bond = bond.map_err(|why| (USAGE, format!("--bond-of-ticket: the ticket {why}")))?;
+        case.bond = Some(bond);
     }
     let verdict = case.judge(&value);
     if args.json {
