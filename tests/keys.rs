@@ -15,6 +15,7 @@ use support::{App, Browser, Gate, Reply, Setup, cloakroom, eventually};
 async fn app() -> App {
     App::answering(|seen| match seen.path() {
         "/start" => Reply::ok("started").header("set-cookie", "SID=kept; Path=/"),
+        "/fill" => Reply::ok("filled").header("set-cookie", "cart=apples; Path=/"),
         _ => Reply::ok("ok"),
     })
     .await
@@ -32,6 +33,7 @@ async fn gate_with(app: &App, keys: &str) -> Gate {
         Setup {
             server: "admin = \"127.0.0.1:0\"",
             session: "save_every_request = true",
+            site: "[site.cookies]\nrules = [{ name = \"cart\", mode = \"seal\", bind = \"site\" }]",
             ..Setup::default()
         },
     );
@@ -185,6 +187,38 @@ async fn a_dropped_key_opens_nothing() {
     assert_ne!(browser.ticket(), before);
     assert_eq!(signer(&browser.ticket()), signs);
     assert_eq!(reason_of_last(&gate, 2).await, "unknown-key");
+}
+
+/// Promise: what was sealed opens as long as its key is there, and the key that signs tickets seals.
+#[tokio::test]
+async fn sealed_values_live_as_long_as_their_key() {
+    let app = app().await;
+    let gate = gate(&app).await;
+    let browser = gate.browser();
+    let fill = async || {
+        assert_eq!(browser.get("/fill").send().await.status(), 200);
+        let value = browser.cookie("cart").unwrap();
+        (signer(&value), value)
+    };
+    let old = listed(&gate)[0].0.clone();
+    let (sealer, by_old) = fill().await;
+    assert_eq!(sealer, old);
+
+    assert_eq!(keys(gate.folder(), &["rotate"]).0, Some(0));
+    reload(&gate, RELOADED).await;
+    session_of_last(&app, &browser).await;
+    assert_eq!(app.last().cookie("cart").as_deref(), Some("apples"));
+    let (sealer, by_new) = fill().await;
+    assert_eq!(sealer, listed(&gate)[1].0);
+
+    assert_eq!(keys(gate.folder(), &["drop", &old, "--yes"]).0, Some(0));
+    reload(&gate, RELOADED).await;
+    for (value, seen) in [(by_new, Some("apples")), (by_old, None)] {
+        let call = gate.browser();
+        let call = call.get("/").holding(&format!("cart={value}"));
+        assert_eq!(call.send().await.status(), 200);
+        assert_eq!(app.last().cookie("cart").as_deref(), seen);
+    }
 }
 
 /// Promise: a key verifies before it signs, so that every node has time to learn of it.
