@@ -164,7 +164,7 @@ impl Change {
             record.expiry = expiry;
         }
         if self.binds && record.bond.is_none() {
-            record.bond = Some(record.root);
+            record.bond = Some(Box::new(record.root));
         }
         self.apply_touch(record, now);
     }

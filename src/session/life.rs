@@ -224,7 +224,7 @@ impl Session {
         if carry && same_visitor {
             record.data = self.record.data.clone();
             record.jars = self.record.jars.clone();
-            record.bond = self.record.bond;
+            record.bond = self.record.bond.clone();
             record.expiry = self.record.expiry;
         }
         record.user = Some(Box::new(user.clone()));

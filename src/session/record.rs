@@ -21,13 +21,13 @@ pub struct Record {
     /// When its idle clock was last written.
     pub touched: Time,
     /// What sealed and signed cookies of this session are bound to: the root of the session in which the first was
-    /// set. A login that carries jar and data along carries this too.
+    /// set. A login that carries jar and data along carries this too. Boxed, because few sessions have one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "root_text_option"
     )]
-    pub bond: Option<Root>,
+    pub bond: Option<Box<Root>>,
     /// Who logged in, if anybody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<User>>,
@@ -176,7 +176,10 @@ mod root_text_option {
     #[serde(transparent)]
     struct Text(#[serde(with = "root_text")] Root);
 
-    pub fn serialize<S: Serializer>(root: &Option<Root>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        root: &Option<Box<Root>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match root {
             Some(root) => root_text::serialize(root, serializer),
             None => serializer.serialize_none(),
@@ -185,8 +188,8 @@ mod root_text_option {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Option<Root>, D::Error> {
-        Option::<Text>::deserialize(deserializer).map(|text| text.map(|Text(root)| root))
+    ) -> Result<Option<Box<Root>>, D::Error> {
+        Option::<Text>::deserialize(deserializer).map(|text| text.map(|Text(root)| Box::new(root)))
     }
 }
 

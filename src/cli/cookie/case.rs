@@ -61,7 +61,10 @@ impl Case<'_> {
         };
         match self.keys.ring.read(ticket, &place, self.now) {
             Reading::Genuine { ticket, .. } => Ok(match ticket.carried() {
-                Some(carried) => carried.record().bond.unwrap_or(carried.record().root),
+                Some(carried) => {
+                    let record = carried.record();
+                    record.bond.as_deref().copied().unwrap_or(record.root)
+                }
                 None => ticket.root(),
             }),
             Reading::UnknownKey => Err("was made with a key that is not in the ring"),
