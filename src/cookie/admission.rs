@@ -244,3 +244,6 @@ fn adopted(name: &[u8], value: &[u8], rule: &CookieRule, request: &AppRequest<'_
         adopted: true,
     }
 }
+
+#[cfg(test)]
+mod tests;
