@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -181,12 +182,13 @@ impl App {
         .await
     }
 
-    /// Stands before a real app at `to` and remembers what that app is sent.
+    /// Stands before a real app at `to` and remembers what that app is sent. Of a WebSocket it remembers the head.
     pub async fn forwarding(to: SocketAddr) -> Self {
-        Self::start(free(), move |request, log: Log| async move {
+        Self::start(free(), move |mut request, log: Log| async move {
+            let upgrade = hyper::upgrade::on(&mut request);
             let seen = read(request).await?;
             log.lock().expect("the log").push(seen.clone());
-            forward(to, &seen).await
+            forward(to, &seen, upgrade).await
         })
         .await
     }
@@ -263,11 +265,15 @@ async fn read(request: Request<Incoming>) -> Result<Seen, BoxError> {
     Ok(seen)
 }
 
-async fn forward(to: SocketAddr, seen: &Seen) -> Result<Response<Body>, BoxError> {
+async fn forward(
+    to: SocketAddr,
+    seen: &Seen,
+    upgrade: OnUpgrade,
+) -> Result<Response<Body>, BoxError> {
     let stream = TcpStream::connect(to).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    tokio::spawn(connection.with_upgrades());
     let mut request = Request::builder()
         .method(&seen.method)
         .uri(&seen.target)
@@ -275,10 +281,22 @@ async fn forward(to: SocketAddr, seen: &Seen) -> Result<Response<Body>, BoxError
     *request.headers_mut() = seen.headers.clone();
     // The body is whole here, so its length frames it.
     request.headers_mut().remove("transfer-encoding");
-    let answer = sender.send_request(request).await?;
+    let mut answer = sender.send_request(request).await?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let other = hyper::upgrade::on(&mut answer);
+        tokio::spawn(tunnel(upgrade, other));
+        return Ok(answer.map(|_| full(Bytes::new())));
+    }
     let (mut head, body) = answer.into_parts();
     head.headers.remove("connection");
     head.headers.remove("transfer-encoding");
     let body = body.collect().await?.to_bytes();
     Ok(Response::from_parts(head, full(body)))
+}
+
+async fn tunnel(one: OnUpgrade, other: OnUpgrade) -> Result<(), BoxError> {
+    let (one, other) = (one.await?, other.await?);
+    let (mut one, mut other) = (TokioIo::new(one), TokioIo::new(other));
+    tokio::io::copy_bidirectional(&mut one, &mut other).await?;
+    Ok(())
 }

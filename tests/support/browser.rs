@@ -86,6 +86,20 @@ impl Browser {
             .map(|held| held.value.clone())
     }
 
+    /// The value of a cookie as a script of a page reads it from `document.cookie`.
+    pub fn script_reads(&self, name: &str) -> Option<String> {
+        let cookies = self.cookies.lock().expect("the cookies");
+        let mut held = cookies.held().iter();
+        held.find(|held| held.name == name && !held.http_only)
+            .map(|held| held.value.clone())
+    }
+
+    /// A script of the page at `path` assigns a line to `document.cookie`.
+    pub fn script_writes(&self, path: &str, line: &str) {
+        let mut cookies = self.cookies.lock().expect("the cookies");
+        cookies.write("localhost", path, line);
+    }
+
     /// The ticket that it holds.
     ///
     /// # Panics
@@ -168,6 +182,20 @@ impl Call<'_> {
     pub fn holding(mut self, cookies: &str) -> Self {
         self.cookies = Some(cookies.to_owned());
         self
+    }
+
+    /// As a browser says that somebody follows a link of the site, or sends a form of its.
+    pub fn navigating(self) -> Self {
+        self.header("sec-fetch-site", "same-origin")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document")
+    }
+
+    /// As a browser says that a script of the site asks.
+    pub fn fetching(self) -> Self {
+        self.header("sec-fetch-site", "same-origin")
+            .header("sec-fetch-mode", "cors")
+            .header("sec-fetch-dest", "empty")
     }
 
     /// With this body.

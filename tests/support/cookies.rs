@@ -15,6 +15,7 @@ pub struct Held {
     host_only: bool,
     path: String,
     secure: bool,
+    pub http_only: bool,
     expires: Option<Time>,
 }
 
@@ -53,6 +54,21 @@ impl CookieStore {
         }
     }
 
+    /// The same for a line that a script assigns to `document.cookie`: it neither makes nor touches an `HttpOnly` one.
+    pub fn write(&mut self, host: &str, page_path: &str, line: &str) {
+        let refused = read(host, page_path, line, self.clock.now()).is_none_or(|cookie| {
+            let mut held = self.held.iter();
+            let same = |held: &Held| {
+                (&held.name, &held.domain, &held.path)
+                    == (&cookie.name, &cookie.domain, &cookie.path)
+            };
+            cookie.http_only || held.any(|held| held.http_only && same(held))
+        });
+        if !refused {
+            self.receive(host, page_path, line);
+        }
+    }
+
     /// The Cookie line for a request, longest path first.
     pub fn line_for(&self, host: &str, path: &str) -> Option<String> {
         let now = self.clock.now();
@@ -87,6 +103,7 @@ fn read(host: &str, request_path: &str, line: &str, now: Time) -> Option<Held> {
         host_only: true,
         path: default_path(request_path),
         secure: false,
+        http_only: false,
         expires: None,
     };
     let mut max_age_seen = false;
@@ -100,6 +117,7 @@ fn read(host: &str, request_path: &str, line: &str, now: Time) -> Option<Held> {
             }
             "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
             "secure" => cookie.secure = true,
+            "httponly" => cookie.http_only = true,
             "max-age" => {
                 let secs: i64 = value.parse().ok()?;
                 max_age_seen = true;

@@ -17,6 +17,8 @@ mod cookies;
 
 mod raw;
 
+mod websocket;
+
 mod admin;
 
 pub mod body;
@@ -35,6 +37,7 @@ pub use app::{App, Reply, Seen};
 pub use browser::{Answer, Browser, Call};
 pub use gate::{Gate, Setup, cloakroom, configuration, write_certificate};
 pub use raw::{Raw, exchange};
+pub use websocket::WebSocket;
 
 /// How long a test waits for something that must come.
 pub const DEADLINE: Duration = Duration::from_secs(30);
