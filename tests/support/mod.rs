@@ -27,6 +27,8 @@ pub mod forms;
 
 pub mod servers;
 
+pub mod apps;
+
 pub mod contract;
 
 use std::future::Future;

@@ -7,7 +7,7 @@
 //! Every call blocks its thread. In an async test whose other tasks have to go on meanwhile, share the server in an
 //! `Arc` and put the slow calls (`restart`, `fail_over`, `await_master`) into `tokio::task::spawn_blocking`.
 
-mod process;
+pub(super) mod process;
 
 mod programs;
 
