@@ -4,10 +4,13 @@
 
 mod jupyter;
 
+mod wordpress;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use jupyter::{Jupyter, JupyterVisitor};
+pub use wordpress::{WordPress, WordPressVisitor};
 
 use super::{Answer, Browser, Call};
 
