@@ -59,6 +59,7 @@ async fn jupyter_works_with_its_xsrf_cookie_readable_and_all_else_kept() {
         let refused = WebSocket::open_holding(&gate, held, &target).await;
         assert!(refused.is_err(), "the terminal is open to {held}");
     }
+    visitor.opens_nothing(&login_cookie).await;
     let past_the_gateway = ask(jupyter.addr(), &gate, &login_cookie).await;
     assert!(past_the_gateway.starts_with("HTTP/1.1 200"));
 
