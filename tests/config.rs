@@ -126,6 +126,10 @@ fn the_example_shows_the_defaults() {
 fn each_fault_names_place_key_value_and_way_out() {
     for (text, fault) in [
         (
+            "strip_path_params = [\"jsessionid\", \";sid=\"]",
+            "x.toml:8:36: site.strip_path_params = \";sid=\": not a plain name: letters, digits and !#$'*+-.^_`|~ alone; write for example \"jsessionid\"",
+        ),
+        (
             "[session.cookie]\nname = \"sid\"\nsecure = false\nsame_site = \"None\"",
             "x.toml:11:13: session.cookie.same_site = \"None\": a browser refuses SameSite=None without Secure; write secure = true, or same_site = \"Lax\"",
         ),

@@ -35,6 +35,7 @@ counts! {
     TicketsUnknownKey => "tickets_unknown_key", "Tickets signed with a key that is not in the ring (any more).";
     TicketsAmbiguous => "tickets_ambiguous", "Requests with two different tickets that both opened.";
     SpoofedHeaders => "spoofed_headers", "Requests that brought a header only the gateway may write.";
+    PathParamsStripped => "path_params_stripped", "Requests that brought a path parameter of site.strip_path_params, which was taken out.";
     CookieLookalikes => "cookie_lookalikes", "Requests with cookies that some reader would take for the ticket.";
     CookiesDropped => "cookies_dropped", "Cookies of the browser that were not passed on to the app.";
     CookiesKept => "cookies_kept", "Cookies of the app that went into a jar.";

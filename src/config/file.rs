@@ -140,6 +140,7 @@ mirrored! {
         session: Attendance = Attendance::Attach,
         ambiguous_paths: AmbiguousPaths = AmbiguousPaths::Refuse,
         location: Location = Location::Rewrite,
+        strip_path_params: Vec<String> = Vec::new(),
         trust_directives: bool = false,
         upstream_options: UpstreamOptions = UpstreamOptions::default(),
         cookies: Cookies = Cookies::default(),

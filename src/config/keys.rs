@@ -167,6 +167,7 @@ pub const KEYS: &[Key] = &[
     now("site.session", ATTENDANCE),
     now("site.ambiguous_paths", one_of(&["refuse", "pass"])),
     now("site.location", one_of(&["rewrite", "keep"])),
+    now("site.strip_path_params", Texts),
     now("site.trust_directives", Flag),
     later("site.accept_users_from"),
     later("site.header_preset"),

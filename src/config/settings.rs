@@ -172,6 +172,8 @@ pub struct Site {
     pub ambiguous_paths_pass: bool,
     /// Whether a Location that names the app is mapped to the site.
     pub location_rewrite: bool,
+    /// Path parameters that are taken out of URLs, such as `jsessionid`.
+    pub strip_path_params: Vec<String>,
     /// Whether the app's directives are obeyed.
     pub trust_directives: bool,
     /// `[site.cookies]`.

@@ -21,6 +21,7 @@ pub mod access;
 mod cookies;
 mod forward;
 mod learn;
+mod path_params;
 mod settle;
 mod witness;
 
@@ -139,7 +140,8 @@ impl Gateway {
         body: Incoming,
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
-        let admitted = admit(&head, arrival, &self.admit_limits)?;
+        let mut admitted = admit(&head, arrival, &self.admit_limits)?;
+        self.strip_path_params(&mut head, &mut admitted)?;
         let (site, rule) = self.place(&admitted)?;
         line.site = Some(Arc::clone(&site.name));
         let from = Provenance::of(&head.method, &head.headers, |origin| {
@@ -351,7 +353,7 @@ impl Gateway {
             method: head.method.clone(),
             version: head.version,
             host: String::from_utf8_lossy(host.unwrap_or_default()).into_owned(),
-            path: head.uri.path().to_owned(),
+            path: self.sites.loggable(head.uri.path()),
             site: None,
             reason: Reason::None,
             session: None,

@@ -49,6 +49,11 @@ impl NormalPath {
         self.bare.as_deref().unwrap_or(&self.path)
     }
 
+    /// Whether a segment has `;parameters`.
+    pub const fn has_parameters(&self) -> bool {
+        self.bare.is_some()
+    }
+
     /// Whether servers disagree on what the path means, whatever the rules are.
     pub const fn is_ambiguous(&self) -> bool {
         self.ambiguous

@@ -163,6 +163,11 @@ pub fn clean(response: &mut Response<Body>, site: &Site, admitted: &Admitted) {
         let app = site.upstream.address.authority();
         location::rewrite(headers, &app, &admitted.authority);
     }
+    site.strip_path_params
+        .strip_redirects(headers, |authority| {
+            site.is_own_authority(authority)
+                || authority.eq_ignore_ascii_case(&site.upstream.address.authority())
+        });
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::path::NormalPath;
 use super::visit::SessionMode;
 use crate::cookie::policy::CookiePolicy;
 use crate::headers::identity::Stamp;
+use crate::headers::path_params::PathParams;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, UpstreamSettings};
 
@@ -31,6 +32,8 @@ pub struct Site {
     pub pass_ambiguous_paths: bool,
     /// Whether a Location that names the app's own address is mapped to ours.
     pub rewrite_location: bool,
+    /// Path parameters that are taken out of what the app is sent, and out of its redirects.
+    pub strip_path_params: PathParams,
     /// Whether the app's `X-Session-*` response headers are obeyed.
     pub trust_directives: bool,
     /// How the app's own login and logout are known, if they are watched.
@@ -78,9 +81,13 @@ impl Site {
 
     /// Whether `origin`, as in an Origin header, is one of this site's.
     pub fn is_own_origin(&self, origin: &str) -> bool {
-        let Some(authority) = origin.strip_prefix("https://") else {
-            return false;
-        };
+        origin
+            .strip_prefix("https://")
+            .is_some_and(|authority| self.is_own_authority(authority))
+    }
+
+    /// Whether `authority` names one of this site's hosts, at any port.
+    pub fn is_own_authority(&self, authority: &str) -> bool {
         let host = without_port(authority).to_ascii_lowercase();
         self.hosts.iter().any(|pattern| is_host(&host, pattern))
     }
@@ -119,12 +126,15 @@ pub struct SiteTable {
     exact: HashMap<String, Vec<usize>>,
     /// What follows `*.` to sites, the longest prefix first.
     wildcard: HashMap<String, Vec<usize>>,
+    /// What any of the sites takes out of paths.
+    params: PathParams,
 }
 
 impl SiteTable {
     /// Orders `sites`. That no two claim one host and path was checked with the configuration.
     pub fn new(sites: Vec<Site>) -> Self {
         let mut table = Self {
+            params: PathParams::union(sites.iter().map(|site| &site.strip_path_params)),
             sites,
             ..Self::default()
         };
@@ -159,6 +169,26 @@ impl SiteTable {
             (Lookup::NoPath, Lookup::NoPath) => Found::NoPath,
             _ => Found::Ambiguous,
         }
+    }
+
+    /// The site that takes path parameters out of `path`, by the reading that knows them.
+    pub fn stripping(&self, host: &str, path: &NormalPath) -> Option<&Site> {
+        if self.params == PathParams::default() || !path.has_parameters() {
+            return None;
+        }
+        match self.lookup(host, path.bare()) {
+            Lookup::Site(at) => self.sites.get(at),
+            Lookup::NoPath | Lookup::NoHost => None,
+        }
+    }
+
+    /// `path` as logs may show it, whichever site it is for, if for any.
+    pub fn loggable(&self, path: &str) -> String {
+        let stripped = self.params.strip(path.as_bytes());
+        stripped.map_or_else(
+            || path.to_owned(),
+            |stripped| String::from_utf8_lossy(&stripped).into_owned(),
+        )
     }
 
     fn lookup(&self, host: &str, path: &str) -> Lookup {

@@ -30,3 +30,4 @@ pub mod identity;
 pub mod clear_site_data;
 pub mod directive;
 pub mod location;
+pub mod path_params;

@@ -15,6 +15,7 @@ use crate::gateway::admit::host_of;
 use crate::gateway::site::{AppHost, Site};
 use crate::gateway::visit::SessionMode;
 use crate::headers::identity::Stamp;
+use crate::headers::path_params::PathParams;
 use crate::upstream::UpstreamSettings;
 
 /// All sites, or everything that is wrong with them.
@@ -88,6 +89,8 @@ fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         session: session_mode(settings.session),
         pass_ambiguous_paths: settings.ambiguous_paths_pass,
         rewrite_location: settings.location_rewrite,
+        strip_path_params: PathParams::parse(settings.strip_path_params.iter().map(String::as_str))
+            .map_err(|why| fault("strip_path_params", why.to_string()))?,
         trust_directives: settings.trust_directives,
         cookies: cookie_policy(settings).map_err(|why| fault("cookies.rules", why))?,
         trailers: {

@@ -98,6 +98,7 @@ fn site(
         session: mirror.session,
         ambiguous_paths_pass: mirror.ambiguous_paths == file::AmbiguousPaths::Pass,
         location_rewrite: mirror.location == file::Location::Rewrite,
+        strip_path_params: path_params(check, at, mirror.strip_path_params),
         trust_directives: mirror.trust_directives,
         cookies,
         headers: headers(check, at, mirror.headers),
@@ -171,6 +172,22 @@ fn upstream(
         idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
     }
+}
+
+fn path_params(check: &mut Check<'_>, at: usize, names: Vec<String>) -> Vec<String> {
+    for (nth, name) in names.iter().enumerate() {
+        let key = format!("site[{at}].strip_path_params[{nth}]");
+        check.accept(&key, value::path_param(name));
+        let earlier = names.iter().take(nth);
+        if earlier
+            .into_iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+        {
+            let why = "is in the list already, as the case of a name does not matter";
+            check.warn(&key, why, "take one of them out");
+        }
+    }
+    names
 }
 
 fn headers(

@@ -19,6 +19,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         session: SessionMode::Attach,
         pass_ambiguous_paths: false,
         rewrite_location: true,
+        strip_path_params: PathParams::default(),
         trust_directives: false,
         watch: None,
         cookies: CookiePolicy::plain(Mode::Keep),

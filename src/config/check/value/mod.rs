@@ -11,6 +11,7 @@ pub(super) use host::{host_pattern, is_within, literal_host};
 pub(super) use path::{one_path, path_covers, rule_path, site_path};
 
 use crate::cookie::name::NamePattern;
+use crate::headers::path_params::PathParams;
 
 /// Why a value is refused, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,6 +49,13 @@ pub(super) fn cookie_pattern(text: &str) -> Result<(), Objection> {
     NamePattern::parse(text)
         .map(drop)
         .or_else(|fault| object(fault.to_string(), ""))
+}
+
+/// The name of a path parameter, as in `/shop;jsessionid=1A2B`.
+pub(super) fn path_param(text: &str) -> Result<(), Objection> {
+    PathParams::parse([text])
+        .map(drop)
+        .or_else(|fault| object(fault.to_string(), "write for example \"jsessionid\""))
 }
 
 #[cfg(test)]

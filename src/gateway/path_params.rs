@@ -1,0 +1,52 @@
+//! Session IDs in the path, taken out before anything is decided: sites, rules, the login watch, the jar and the app all
+//! see one and the same path.
+
+use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
+
+use super::Gateway;
+use super::admit::Admitted;
+use super::path::NormalPath;
+use super::refusal::Refusal;
+use super::site::{Found, Site};
+use crate::base::meter::Count;
+
+impl Gateway {
+    /// Takes out of the path what its site strips from paths.
+    pub(super) fn strip_path_params(
+        &self,
+        head: &mut Parts,
+        admitted: &mut Admitted,
+    ) -> Result<(), Refusal> {
+        let Some(site) = self.sites.stripping(&admitted.host, &admitted.path) else {
+            return Ok(());
+        };
+        let Some(mut target) = site.strip_path_params.strip(head.uri.path().as_bytes()) else {
+            return Ok(());
+        };
+        self.meter.count(Count::PathParamsStripped);
+        // What goes may be all that was ambiguous; a request that tried is refused all the same.
+        if admitted.path.is_ambiguous() && !site.pass_ambiguous_paths {
+            return Err(Refusal::AmbiguousPath);
+        }
+        let path = NormalPath::read(&String::from_utf8_lossy(&target));
+        // Parameters that hold an encoded slash, where those are passed, can lead from site to site.
+        match self.sites.find(&admitted.host, &path) {
+            Found::Site(found) if std::ptr::eq::<Site>(found, site) => {}
+            _ => return Err(Refusal::AmbiguousPath),
+        }
+        if let Some(query) = head.uri.query() {
+            target.push(b'?');
+            target.extend_from_slice(query.as_bytes());
+        }
+        head.uri = with_target(&head.uri, target).ok_or(Refusal::AmbiguousPath)?;
+        admitted.path = path;
+        Ok(())
+    }
+}
+
+fn with_target(uri: &Uri, target: Vec<u8>) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(target)).ok()?);
+    Uri::from_parts(parts).ok()
+}
