@@ -59,13 +59,14 @@ async fn jupyter_works_with_its_xsrf_cookie_readable_and_all_else_kept() {
         let refused = WebSocket::open_holding(&gate, held, &target).await;
         assert!(refused.is_err(), "the terminal is open to {held}");
     }
-    visitor.opens_nothing(&login_cookie).await;
     let past_the_gateway = ask(jupyter.addr(), &gate, &login_cookie).await;
     assert!(past_the_gateway.starts_with("HTTP/1.1 200"));
 
-    // What crossed the TLS side, and what the app was told.
+    // What crossed the TLS side, and what the app was told. Nobody brings it its own cookie.
     let crossed = browser.lines().join("\n");
     assert!(!crossed.contains("username-"), "{crossed}");
+    visitor.opens_nothing(&login_cookie).await;
+    assert_eq!(app.last().cookies(), [], "{:?}", app.last());
     for seen in app.seen() {
         assert_eq!(seen.header("x-session-user"), None, "{seen:?}");
         for (name, _) in seen.cookies() {
