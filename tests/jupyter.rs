@@ -42,6 +42,8 @@ async fn jupyter_works_with_its_xsrf_cookie_readable_and_all_else_kept() {
     visitor.log_in(&page).await;
     assert_ne!(browser.ticket(), ticket_before, "a new ticket at login");
     let logged_in = browser.everything();
+    // Its form names no user, and all the same nothing of the login is open to whoever knew the ticket from before.
+    visitor.opens_nothing(&before).await;
 
     // Work, as its scripts do it.
     let made = visitor.make_folder().await;

@@ -253,7 +253,7 @@ fn log_in(id: &str) -> Change {
         auth_time: START,
     };
     turn(Turn::LogIn {
-        user: Box::new(user),
+        user: Some(Box::new(user)),
         carry: true,
     })
 }

@@ -132,7 +132,7 @@ fn obey(
     change.turn = match asked.login {
         _ if asked.logout => Turn::End,
         Some(login) => Turn::LogIn {
-            user: Box::new(User {
+            user: Some(Box::new(User {
                 id: login.id,
                 issuer: None,
                 name: login.name,
@@ -141,7 +141,7 @@ fn obey(
                 claims: serde_json::Map::new(),
                 site: site.name.to_string(),
                 auth_time: now,
-            }),
+            })),
             carry: true,
         },
         None if asked.rotate => Turn::Rotate,

@@ -23,8 +23,6 @@ pub(super) struct Witness<'a> {
     asked: Asked,
     /// Where the user will be read from, or why nobody can be read.
     form: Result<Tap, Unread>,
-    /// Whether the site sees a user already.
-    has_user: bool,
 }
 
 impl<'a> Witness<'a> {
@@ -47,7 +45,6 @@ impl<'a> Witness<'a> {
             request_id: Arc::clone(&call.request_id),
             asked,
             form,
-            has_user: call.user().is_some(),
         })
     }
 
@@ -85,7 +82,7 @@ impl<'a> Witness<'a> {
         let typed = body.and_then(|body| typed::user(body.expose(), field));
         match typed {
             Ok(id) => Turn::LogIn {
-                user: Box::new(User {
+                user: Some(Box::new(User {
                     id,
                     issuer: None,
                     name: None,
@@ -94,7 +91,7 @@ impl<'a> Witness<'a> {
                     claims: serde_json::Map::new(),
                     site: self.site.name.to_string(),
                     auth_time: now,
-                }),
+                })),
                 carry: self.watch.carry,
             },
             Err(unread) => {
@@ -105,11 +102,10 @@ impl<'a> Witness<'a> {
                     reason = %unread,
                     "somebody logged in to the app, but who cannot be read; nobody is bound"
                 );
-                // Who was there before must not be taken for whoever logged in now.
-                if self.has_user {
-                    Turn::End
-                } else {
-                    Turn::Rotate
+                // Whoever it is, they are not who was there before, and a ticket from before opens nothing of theirs.
+                Turn::LogIn {
+                    user: None,
+                    carry: self.watch.carry,
                 }
             }
         }

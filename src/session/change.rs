@@ -38,8 +38,8 @@ pub enum Turn {
     RotateOnSchedule,
     /// Somebody logged in: a new session under a new ticket.
     LogIn {
-        /// Who.
-        user: Box<User>,
+        /// Who; `None` when somebody did whom nobody can name.
+        user: Option<Box<User>>,
         /// Whether the data and jar of an anonymous session, or of the same user's, go along.
         carry: bool,
     },

@@ -152,7 +152,7 @@ impl Session {
         };
         let mut effects = match &commit.change.turn {
             Turn::End => self.end(terms, commit.now),
-            Turn::LogIn { user, carry } => self.fork(commit, user, *carry, terms),
+            Turn::LogIn { user, carry } => self.fork(commit, user.as_deref(), *carry, terms),
             // A request that brings the old ticket must not replace the newer cookie. While the newer one has not come
             // back, though, an app that asks for another gets it: whoever knows the old ticket could have drawn the
             // newer one as well, and neither may survive what the app guards against.
@@ -211,23 +211,29 @@ impl Session {
         self.applied(Some(next), terms, commit.now)
     }
 
-    fn fork(&mut self, commit: &Commit, user: &User, carry: bool, terms: &Terms) -> Effects {
+    fn fork(
+        &mut self,
+        commit: &Commit,
+        user: Option<&User>,
+        carry: bool,
+        terms: &Terms,
+    ) -> Effects {
         let now = commit.now;
         let next = commit.next.marked_stored();
         let mut record = Record::empty(next.root(), now, now);
         // As in Django, somebody else starts with nothing of the one before.
-        let same_visitor = self
-            .record
-            .user
-            .as_ref()
-            .is_none_or(|before| before.is_same_as(user));
+        let same_visitor = match (&self.record.user, user) {
+            (None, _) => true,
+            (Some(before), Some(user)) => before.is_same_as(user),
+            (Some(_), None) => false,
+        };
         if carry && same_visitor {
             record.data = self.record.data.clone();
             record.jars = self.record.jars.clone();
             record.bond = self.record.bond.clone();
             record.expiry = self.record.expiry;
         }
-        record.user = Some(Box::new(user.clone()));
+        record.user = user.map(|user| Box::new(user.clone()));
         commit.change.apply_edits(&mut record, terms, now);
         if record.weight_bytes() > terms.max_bytes {
             // The old state may stay, but not an old user whom the app has just replaced.

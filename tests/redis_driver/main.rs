@@ -108,7 +108,7 @@ fn user(id: &str) -> User {
 
 fn log_in(id: &str) -> Change {
     turn(Turn::LogIn {
-        user: Box::new(user(id)),
+        user: Some(Box::new(user(id))),
         carry: true,
     })
 }

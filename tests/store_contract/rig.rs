@@ -241,7 +241,7 @@ pub fn log_in(id: &str) -> Change {
         auth_time: START,
     };
     turn(Turn::LogIn {
-        user: Box::new(user),
+        user: Some(Box::new(user)),
         carry: true,
     })
 }

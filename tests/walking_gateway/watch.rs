@@ -171,6 +171,10 @@ async fn what_can_be_read_in_two_ways_binds_nobody() {
         assert_eq!(user(&app, &browser).await, None, "{target} {body:.60}");
         let cookie = app.last().cookie("wordpress_logged_in_1");
         assert_eq!(cookie.as_deref(), Some("secret"), "{target} {body:.60}");
+        // Whoever planted the ticket from before gets nothing of it.
+        browser.get("/").holding(&before).send().await;
+        let cookie = app.last().cookie("wordpress_logged_in_1");
+        assert_eq!(cookie, None, "{target} {body:.60}");
     }
     let printed = gate.printed();
     let told = printed.matches("nobody is bound").count();
@@ -203,6 +207,8 @@ async fn nobody_is_taken_for_the_user_before() {
 
     log_in(&browser, "log=me&log=mallory&pwd=right").await;
     assert_eq!(user(&app, &browser).await, None);
+    let cookie = app.last().cookie("wordpress_logged_in_1");
+    assert_eq!(cookie.as_deref(), Some("secret"), "the login itself holds");
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ fn log_in(id: &str, carry: bool) -> Change {
         auth_time: START,
     };
     turn(Turn::LogIn {
-        user: Box::new(user),
+        user: Some(Box::new(user)),
         carry,
     })
 }
@@ -488,7 +488,10 @@ fn the_same_id_from_another_site_or_issuer_is_somebody_else() {
         let (mut session, ticket) =
             forked(commit(&mut session, &ticket, log_in("alice", true), START));
         let mut change = log_in("alice", true);
-        if let Turn::LogIn { user, .. } = &mut change.turn {
+        if let Turn::LogIn {
+            user: Some(user), ..
+        } = &mut change.turn
+        {
             change_user(user);
         }
         let (fork, _) = forked(commit(&mut session, &ticket, change, START));

@@ -166,7 +166,9 @@ impl SealedStore {
 
 fn replaces_user(before: &Record, turn: &Turn) -> bool {
     match (turn, &before.user) {
-        (Turn::LogIn { user, .. }, Some(before)) => !before.is_same_as(user),
+        (Turn::LogIn { user, .. }, Some(before)) => {
+            user.as_ref().is_none_or(|user| !before.is_same_as(user))
+        }
         _ => false,
     }
 }

@@ -7,7 +7,7 @@ use super::own::Own;
 use crate::base::clock::Time;
 use crate::session::{
     Change, Closed, Commit, Committed, DataEdit, Opening, Outcome, Record, Standing, Ticket, Turn,
-    Upkeep, User,
+    Upkeep,
 };
 use crate::store::{Answer, Store};
 
@@ -123,16 +123,7 @@ impl SealedStore {
 fn note(commit: &Commit, turn: Turn) -> Commit {
     let turn = match turn {
         Turn::LogIn { .. } => Turn::LogIn {
-            user: Box::new(User {
-                id: String::new(),
-                issuer: None,
-                name: None,
-                email: None,
-                groups: Vec::new(),
-                claims: serde_json::Map::new(),
-                site: String::new(),
-                auth_time: commit.now,
-            }),
+            user: None,
             carry: false,
         },
         turn => turn,
