@@ -101,6 +101,27 @@ fn plain(path: &str) -> String {
 }
 
 #[test]
+fn every_configuration_in_the_documentation_is_taken() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut blocks = 0;
+    for page in ["README.md", "docs/COOKIES.md", "docs/STORES.md"] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let whole = block.contains("[[site]]");
+            let text = if whole {
+                block.to_owned()
+            } else {
+                format!("{LEAST}{block}")
+            };
+            assert_eq!(faults(&text), "", "{page}:\n{block}");
+            blocks += 1;
+        }
+    }
+    assert!(blocks >= 6, "{blocks}");
+}
+
+#[test]
 fn the_example_shows_the_defaults() {
     let (file, _) = example();
     let shown = config::load(&file, &[]).unwrap().settings;
