@@ -50,11 +50,16 @@ impl Gate {
 
     /// The same with something of its own.
     pub async fn with(app: &App, setup: Setup<'_>) -> Self {
+        Self::before(app.addr(), setup).await
+    }
+
+    /// The same in front of an app that is a process of its own, for what [`App::forwarding`] does not carry.
+    pub async fn before(app: SocketAddr, setup: Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ca = write_certificate(folder.path());
         fs::write(
             folder.path().join("cloakroom.toml"),
-            configuration(app.addr(), setup),
+            configuration(app, setup),
         )
         .expect("the configuration");
         let plain = setup.server.contains("http =");

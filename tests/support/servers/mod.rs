@@ -23,6 +23,8 @@ mod postgres;
 
 mod pgbouncer;
 
+mod tomcat;
+
 mod wire;
 
 use std::time::Duration;
@@ -32,6 +34,7 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{Database, Postgres};
 pub use redis::Redis;
 pub use sentinel::RedisSentinel;
+pub use tomcat::Tomcat;
 pub use wire::Wire;
 
 use super::DEADLINE;
