@@ -119,7 +119,6 @@ async fn stripped_no_redirect_carries_the_session_id_and_the_links_of_the_first_
 /// With a placeholder the container sees a cookie with the first request, one of a session that it does not know, so it
 /// begins one and trusts cookies from then on.
 #[tokio::test]
-#[ignore = "needs placeholder"]
 async fn with_a_placeholder_no_page_ever_has_the_session_id_in_its_links() {
     let Some(tomcat) = Tomcat::shared() else {
         return;

@@ -30,6 +30,32 @@ const SERVER: &str = r#"<Server port="-1">
 </Server>
 "#;
 
+/// What every web application gets, as in Tomcat's own `conf/web.xml`: files, pages, and what stands for a folder.
+const WEB: &str = r#"<web-app xmlns="https://jakarta.ee/xml/ns/jakartaee" version="6.0">
+  <servlet>
+    <servlet-name>default</servlet-name>
+    <servlet-class>org.apache.catalina.servlets.DefaultServlet</servlet-class>
+    <load-on-startup>1</load-on-startup>
+  </servlet>
+  <servlet>
+    <servlet-name>jsp</servlet-name>
+    <servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class>
+    <load-on-startup>3</load-on-startup>
+  </servlet>
+  <servlet-mapping>
+    <servlet-name>default</servlet-name>
+    <url-pattern>/</url-pattern>
+  </servlet-mapping>
+  <servlet-mapping>
+    <servlet-name>jsp</servlet-name>
+    <url-pattern>*.jsp</url-pattern>
+  </servlet-mapping>
+  <welcome-file-list>
+    <welcome-file>index.jsp</welcome-file>
+  </welcome-file-list>
+</web-app>
+"#;
+
 /// The user `tomcat`, with the role of that name.
 const USERS: &str = r#"<tomcat-users>
   <role rolename="tomcat"/>
@@ -100,12 +126,9 @@ fn lay_out(base: &Path) {
     for name in ["conf", "logs", "temp", "work", "webapps/own/WEB-INF"] {
         fs::create_dir_all(base.join(name)).expect("a folder");
     }
-    for name in ["web.xml", "catalina.properties"] {
-        let from = Path::new(HOME).join("etc").join(name);
-        fs::copy(from, base.join("conf").join(name)).expect("a copy");
-    }
     for (name, text) in [
         ("conf/server.xml", SERVER),
+        ("conf/web.xml", WEB),
         ("conf/tomcat-users.xml", USERS),
         ("webapps/own/first.jsp", FIRST_JSP),
     ] {
