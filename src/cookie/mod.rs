@@ -34,3 +34,4 @@ mod date;
 mod domain;
 mod incoming;
 mod label;
+mod reading;

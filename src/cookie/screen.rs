@@ -118,6 +118,9 @@ impl CookiePolicy {
         if !is_held && !goes_up || !is_plain_name(pair.name) {
             return Verdict::Drop;
         }
+        if !self.reads_alike(pair.name, rule, ticket_name) {
+            return Verdict::Drop;
+        }
         if is_held {
             return Verdict::Hold(rule);
         }
@@ -148,9 +151,11 @@ impl CookiePolicy {
             bare => bare,
         };
         let may_go_up = |name: &[u8]| {
+            let rule = self.rule_for(name);
             is_plain_name(name)
                 && !resembles(name, ticket_name)
-                && (!self.enforce || self.rule_for(name).mode == Mode::Pass)
+                && (!self.enforce || rule.mode == Mode::Pass)
+                && self.reads_alike(name, rule, ticket_name)
         };
         let mut before: &[u8] = b"";
         let is_gap = |byte: &u8| matches!(byte, b' ' | b',' | 0x80..);
