@@ -93,5 +93,5 @@ pub fn is_ours_to_somebody(name: &[u8]) -> bool {
     let start = name.iter().take_while(|byte| !printed(byte)).count();
     let end = name.iter().rev().take_while(|byte| !printed(byte)).count();
     let core = name.get(start..name.len() - end.min(name.len() - start));
-    core.is_some_and(|core| core.to_ascii_lowercase() == OURS.to_ascii_lowercase())
+    core.is_some_and(|core| core.eq_ignore_ascii_case(OURS))
 }

@@ -20,6 +20,8 @@ pub mod outgoing;
 
 pub mod expire;
 
+pub mod tally;
+
 pub mod set_cookie;
 
 pub mod harden;

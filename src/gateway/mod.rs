@@ -31,6 +31,8 @@ pub mod refusal;
 
 pub mod access_log;
 
+pub mod observe;
+
 pub mod request_id;
 
 use std::net::SocketAddr;
@@ -53,6 +55,7 @@ use self::crowd::Crowd;
 use self::forward::{Call, jar_request};
 use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
+use self::observe::Observers;
 use self::reason::Reason;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
@@ -89,6 +92,7 @@ pub struct Gateway {
     pub(crate) desk: TicketDesk,
     /// Seals and signs the values of apps' cookies. Swapped with the ring of the desk when the keys are reloaded.
     pub(crate) values: ArcSwap<ValueKeys>,
+    pub(crate) observers: Arc<Observers>,
     pub(crate) ids: SessionIds,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) on_outage: OnOutage,
@@ -183,12 +187,16 @@ impl Gateway {
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let brought = self.admit_cookies(cookies, &call, &jar_request);
         let witness = Witness::of(&call, &head);
+        self.observers
+            .request(site, &head, &visit, self.desk.cookie.name());
         call.rewrite(self, &mut head, &brought.passed, &jar_request);
 
         let mut response = self
             .ask_app(pool, site, head, (body, &witness), line)
             .await?;
 
+        self.observers
+            .answer(site, response.headers(), &path, visit.root(), line.time);
         let scene = Scene {
             gateway: self,
             site,
@@ -364,6 +372,16 @@ impl Gateway {
             app: None,
         };
         Entry::new(line, self.access_log.clone())
+    }
+
+    /// Who looks on at the cookies of a site.
+    pub const fn observers(&self) -> &Arc<Observers> {
+        &self.observers
+    }
+
+    /// The names of all sites.
+    pub fn site_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.sites.names()
     }
 
     /// The log of requests.

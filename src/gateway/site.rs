@@ -156,6 +156,11 @@ impl SiteTable {
         table
     }
 
+    /// The names of all sites, in the order of the configuration.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.sites.iter().map(|site| &site.name)
+    }
+
     /// What is served at `host` (lower case, without port) and `path`.
     pub fn find(&self, host: &str, path: &NormalPath) -> Found<'_> {
         match (

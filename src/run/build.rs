@@ -101,6 +101,7 @@ impl Parts {
                 terms: settings.session.terms.clone(),
                 expire_at_browser_close: settings.session.expire_at_browser_close,
             },
+            observers: Arc::default(),
             values: ArcSwap::from_pointee(values),
             ids,
             store: Arc::clone(&store),

@@ -1,0 +1,353 @@
+//! What a site's traffic shows of its cookies: names, attributes and what becomes of them, never a value.
+//!
+//! A watch lasts as long as somebody looks on. It holds a bounded number of names and paths, and of values keyed hashes
+//! alone, whose key is drawn for the watch and forgotten with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+
+use percent_encoding::percent_decode;
+use serde::{Deserialize, Serialize};
+
+use super::parse::pairs;
+use super::set_cookie::{Ends, SetCookie};
+use crate::base::clock::Time;
+use crate::base::kept::{KeptCookie, SameSite};
+
+/// How many names are told apart; what comes after them is only counted.
+pub const NAMES_MAX: usize = 200;
+/// The longest name that is told apart.
+const NAME_BYTES_MAX: usize = 128;
+/// How many paths are remembered of a cookie.
+const PATHS_MAX: usize = 8;
+/// How much of a path is remembered.
+const PATH_BYTES_MAX: usize = 64;
+/// How many values of visitors are remembered, as hashes.
+const VALUES_MAX: usize = 20_000;
+/// A shorter value is found in many places by chance.
+const ECHO_BYTES_MIN: usize = 8;
+
+/// What a watch has seen so far. This is what goes to whoever looks on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// How many requests came.
+    pub requests: u64,
+    /// The cookies, by name; bytes that are no text are escaped.
+    pub cookies: BTreeMap<String, Sightings>,
+    /// How many times a cookie was seen that there was no room to tell apart.
+    pub untold: u64,
+}
+
+/// What was seen of one cookie.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sightings {
+    /// How often the app set it to a value.
+    pub set: u64,
+    /// How often the app deleted it.
+    pub deleted: u64,
+    /// How many of the times that it was set had HttpOnly.
+    pub http_only: u64,
+    /// The same for Secure.
+    pub secure: u64,
+    /// The same for SameSite, whatever it said.
+    pub same_site: u64,
+    /// Those of them that said `SameSite=None`.
+    pub same_site_none: u64,
+    /// How many of the times that it was set it had an expiry.
+    pub persistent: u64,
+    /// The longest life that it was given, in seconds.
+    pub life_secs_max: u64,
+    /// The answers that set it: the first segments of their paths.
+    pub set_by: BTreeSet<String>,
+    /// The `Path` that it was given.
+    pub for_paths: BTreeSet<String>,
+    /// The `Domain` that it was given.
+    pub for_domains: BTreeSet<String>,
+    /// How often a browser sent it.
+    pub sent: u64,
+    /// How often one did although the app has not set it since the watch began and the visitor's jar has none: a
+    /// script made it, or it is from before.
+    pub unknown: u64,
+    /// How often it came with another value than the app had last set for that visitor.
+    pub changed: u64,
+    /// The request headers that repeated its value.
+    pub echoed_in: BTreeSet<String>,
+    /// How often the query of a request repeated its value.
+    pub echoed_in_query: u64,
+}
+
+/// A watch over one site.
+#[derive(Debug, Default)]
+pub struct Watch {
+    tally: Tally,
+    /// What the app last set, by visitor and name.
+    last_set: HashMap<u64, u64>,
+    key: RandomState,
+}
+
+/// A request, as far as cookies may show in it.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Whose session it has open: what tells visitors apart.
+    pub visitor: Option<&'a [u8; 32]>,
+    /// The `Cookie` fields, without our own.
+    pub cookies: &'a [&'a [u8]],
+    /// The name of our own cookie.
+    pub ticket_name: &'a [u8],
+    /// The other fields.
+    pub fields: &'a [(&'a str, &'a [u8])],
+    /// The query, without `?`.
+    pub query: &'a str,
+    /// The site's jar of the visitor.
+    pub jar: &'a [KeptCookie],
+}
+
+impl Watch {
+    /// What was seen so far.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// A request came.
+    pub fn request(&mut self, asked: &Asked<'_>) {
+        self.tally.requests += 1;
+        for pair in pairs(asked.cookies.iter().copied()) {
+            if pair.name.is_empty() || pair.name == asked.ticket_name {
+                continue;
+            }
+            let set = asked.visitor.map(|visitor| self.place(visitor, pair.name));
+            let last = set.and_then(|place| self.last_set.get(&place).copied());
+            let print = self.key.hash_one(pair.value);
+            let Some(seen) = self.tally.sightings(pair.name) else {
+                continue;
+            };
+            seen.sent += 1;
+            let is_kept = asked
+                .jar
+                .iter()
+                .any(|kept| *kept.identity.name == *pair.name);
+            seen.unknown += u64::from(seen.set == 0 && !is_kept);
+            seen.changed += u64::from(last.is_some_and(|last| last != print));
+            for name in echoes(pair.value, asked.fields) {
+                remember(&mut seen.echoed_in, name.as_bytes());
+            }
+            seen.echoed_in_query += u64::from(is_in_query(pair.value, asked.query));
+        }
+    }
+
+    /// The app answered a request for `path` with this `Set-Cookie`.
+    pub fn answer(
+        &mut self,
+        visitor: Option<&[u8; 32]>,
+        path: &str,
+        set: &SetCookie<'_>,
+        now: Time,
+    ) {
+        if let Some(visitor) = visitor {
+            let place = self.place(visitor, set.name);
+            if set.ends(now) == Ends::Past {
+                self.last_set.remove(&place);
+            } else if self.last_set.len() < VALUES_MAX || self.last_set.contains_key(&place) {
+                self.last_set.insert(place, self.key.hash_one(set.value));
+            }
+        }
+        let Some(seen) = self.tally.sightings(set.name) else {
+            return;
+        };
+        remember(&mut seen.set_by, first_segments(path).as_bytes());
+        let life = match set.ends(now) {
+            Ends::Past => {
+                seen.deleted += 1;
+                return;
+            }
+            Ends::At(end) => Some(end.since(now).as_secs()),
+            Ends::WithSession => None,
+        };
+        seen.set += 1;
+        seen.http_only += u64::from(set.http_only);
+        seen.secure += u64::from(set.secure);
+        seen.same_site += u64::from(set.same_site.is_some());
+        seen.same_site_none += u64::from(set.same_site == Some(SameSite::None));
+        seen.persistent += u64::from(life.is_some());
+        seen.life_secs_max = seen.life_secs_max.max(life.unwrap_or(0));
+        if let Some(path) = set.path {
+            remember(&mut seen.for_paths, path);
+        }
+        if let Some(domain) = set.domain {
+            remember(&mut seen.for_domains, domain);
+        }
+    }
+
+    fn place(&self, visitor: &[u8; 32], name: &[u8]) -> u64 {
+        self.key.hash_one((visitor, name))
+    }
+}
+
+impl Tally {
+    fn sightings(&mut self, name: &[u8]) -> Option<&mut Sightings> {
+        let text = name.escape_ascii().to_string();
+        let has_room = self.cookies.len() < NAMES_MAX && name.len() <= NAME_BYTES_MAX;
+        if !has_room && !self.cookies.contains_key(&text) {
+            self.untold += 1;
+            return None;
+        }
+        Some(self.cookies.entry(text).or_default())
+    }
+}
+
+fn remember(all: &mut BTreeSet<String>, one: &[u8]) {
+    let one = one.get(..PATH_BYTES_MAX).unwrap_or(one);
+    if all.len() < PATHS_MAX {
+        all.insert(one.escape_ascii().to_string());
+    }
+}
+
+/// The path as far as it is likely to name a part of the app and not a thing in it.
+fn first_segments(path: &str) -> &str {
+    let third = path.match_indices('/').nth(2);
+    third.map_or(path, |(at, _)| path.get(..at).unwrap_or(path))
+}
+
+/// The fields whose value is the cookie's, as it is or percent-decoded.
+fn echoes<'a>(value: &[u8], fields: &'a [(&'a str, &'a [u8])]) -> impl Iterator<Item = &'a str> {
+    let value = unquoted(value);
+    let decoded: Vec<u8> = percent_decode(value).collect();
+    let is_long = value.len() >= ECHO_BYTES_MIN;
+    let value = value.to_vec();
+    fields
+        .iter()
+        .filter(move |(_, field)| is_long && (*field == value || *field == decoded))
+        .map(|(name, _)| *name)
+}
+
+fn is_in_query(value: &[u8], query: &str) -> bool {
+    let value = unquoted(value);
+    let decoded: Vec<u8> = percent_decode(value).collect();
+    let is_it = |part: &str| {
+        let text = part.split_once('=').map_or(part, |(_, text)| text);
+        let plain: Vec<u8> = percent_decode(text.as_bytes()).collect();
+        plain == value || plain == decoded || text.as_bytes() == value
+    };
+    value.len() >= ECHO_BYTES_MIN && query.split('&').any(is_it)
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        bare => bare,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_secs(1_800_000_000);
+    const ALICE: &[u8; 32] = &[1; 32];
+    const BOB: &[u8; 32] = &[2; 32];
+
+    fn asked<'a>(visitor: &'a [u8; 32], cookies: &'a [&'a [u8]]) -> Asked<'a> {
+        Asked {
+            visitor: Some(visitor),
+            cookies,
+            ticket_name: b"__Host-session",
+            fields: &[],
+            query: "",
+            jar: &[],
+        }
+    }
+
+    fn set(watch: &mut Watch, visitor: &[u8; 32], line: &str) {
+        watch.answer(
+            Some(visitor),
+            "/a/b/c",
+            &SetCookie::read(line.as_bytes()).unwrap(),
+            NOW,
+        );
+    }
+
+    #[test]
+    fn attributes_and_places_are_counted() {
+        let mut watch = Watch::default();
+        set(&mut watch, ALICE, "sid=x; HttpOnly; Path=/a; Max-Age=60");
+        set(
+            &mut watch,
+            ALICE,
+            "sid=y; Secure; SameSite=None; Domain=shop.test",
+        );
+        set(&mut watch, ALICE, "sid=; Max-Age=0");
+        let seen = &watch.tally().cookies["sid"];
+        assert_eq!((seen.set, seen.deleted), (2, 1));
+        assert_eq!(
+            (
+                seen.http_only,
+                seen.secure,
+                seen.same_site,
+                seen.same_site_none
+            ),
+            (1, 1, 1, 1)
+        );
+        assert_eq!((seen.persistent, seen.life_secs_max), (1, 60));
+        assert_eq!(seen.set_by.iter().collect::<Vec<_>>(), ["/a/b"]);
+        assert_eq!(seen.for_paths.iter().collect::<Vec<_>>(), ["/a"]);
+        assert_eq!(seen.for_domains.iter().collect::<Vec<_>>(), ["shop.test"]);
+    }
+
+    #[test]
+    fn a_value_that_the_browser_changed_is_told_from_one_of_another_visitor() {
+        let mut watch = Watch::default();
+        set(&mut watch, ALICE, "theme=dark");
+        set(&mut watch, BOB, "theme=light");
+        watch.request(&asked(ALICE, &[b"theme=dark"]));
+        watch.request(&asked(BOB, &[b"theme=light; __Host-session=T"]));
+        assert_eq!(watch.tally().cookies["theme"].changed, 0);
+        watch.request(&asked(BOB, &[b"theme=dark"]));
+        set(&mut watch, BOB, "theme=; Max-Age=0");
+        watch.request(&asked(BOB, &[b"theme=odd"]));
+        let seen = &watch.tally().cookies["theme"];
+        assert_eq!((seen.sent, seen.changed, seen.unknown), (4, 1, 0));
+        assert!(!watch.tally().cookies.contains_key("__Host-session"));
+    }
+
+    #[test]
+    fn what_nobody_set_comes_from_a_script_unless_the_jar_has_it() {
+        let mut watch = Watch::default();
+        watch.request(&asked(ALICE, &[b"made=1"]));
+        assert_eq!(watch.tally().cookies["made"].unknown, 1);
+    }
+
+    #[test]
+    fn a_value_that_is_repeated_in_a_header_or_the_query_is_noticed() {
+        let fields: [(&str, &[u8]); 2] = [("x-xsrftoken", b"2|abc|def"), ("accept", b"*/*")];
+        let mut watch = Watch::default();
+        watch.request(&Asked {
+            fields: &fields,
+            query: "a=b&token=2%7Cabc%7Cdef",
+            ..asked(ALICE, &[b"_xsrf=2%7Cabc%7Cdef; short=*/*"])
+        });
+        let seen = &watch.tally().cookies["_xsrf"];
+        assert_eq!(seen.echoed_in.iter().collect::<Vec<_>>(), ["x-xsrftoken"]);
+        assert_eq!(seen.echoed_in_query, 1);
+        assert!(watch.tally().cookies["short"].echoed_in.is_empty());
+    }
+
+    #[test]
+    fn names_and_paths_are_bounded_and_no_value_is_in_what_is_told() {
+        let mut watch = Watch::default();
+        for nth in 0..1000 {
+            set(
+                &mut watch,
+                ALICE,
+                &format!("name-{nth}=SECRET; Path=/{nth}"),
+            );
+            set(&mut watch, ALICE, &format!("one=SECRET; Path=/{nth}"));
+        }
+        set(&mut watch, ALICE, &format!("{}=SECRET", "n".repeat(500)));
+        assert_eq!(watch.tally().cookies.len(), NAMES_MAX);
+        assert_eq!(watch.tally().cookies["one"].for_paths.len(), PATHS_MAX);
+        assert!(watch.tally().untold > 0);
+        let told = serde_json::to_string(watch.tally()).unwrap() + &format!("{watch:?}");
+        assert!(!told.contains("SECRET"));
+    }
+}
