@@ -50,3 +50,30 @@ fn with_target(uri: &Uri, target: Vec<u8>) -> Option<Uri> {
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(bytes::Bytes::from(target)).ok()?);
     Uri::from_parts(parts).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::headers::path_params::PathParams;
+
+    proptest! {
+        /// What a rule would have been found by before is what it is found by afterwards, for every reader that knows
+        /// parameters; where even they disagree, the request is refused.
+        #[test]
+        fn what_is_left_means_what_the_whole_meant(
+            pieces in prop::collection::vec("/|;jsessionid=|;JSESSIONID|;v=1|;|[a-c.]|%61|%2e|%2f|%5c|%3b|\\\\|%00", 0..16)
+        ) {
+            let raw = format!("/{}", pieces.concat());
+            let before = NormalPath::read(&raw);
+            let params = PathParams::parse(["jsessionid"]).unwrap();
+            let Some(left) = params.strip(raw.as_bytes()) else { return Ok(()) };
+            let after = NormalPath::read(std::str::from_utf8(&left).unwrap());
+            if !before.is_ambiguous() {
+                prop_assert_eq!(after.bare(), before.bare());
+                prop_assert!(!after.is_ambiguous(), "{}", raw);
+            }
+        }
+    }
+}
