@@ -108,7 +108,7 @@ fn every_configuration_in_the_documentation_is_taken() {
         let text = fs::read_to_string(root.join(page)).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split("```").next().unwrap();
-            let whole = block.contains("[[site]]");
+            let whole = block.lines().any(|line| line == "[[site]]");
             let text = if whole {
                 block.to_owned()
             } else {

@@ -22,6 +22,8 @@ impl CookiePolicy {
         let is_decoded = decoded.as_slice() != name;
         let mut made: SmallVec<[Name; 4]> = SmallVec::new();
         for name in [name, &decoded] {
+            // To PHP a name ends at NUL.
+            let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
             let array = name.split(|byte| *byte == b'[').next().unwrap_or_default();
             made.extend([variable(name), variable(array)]);
         }
@@ -99,6 +101,21 @@ mod tests {
                 rule("*_pref", Mode::Pass),
             ],
             ..CookiePolicy::plain(Mode::Keep)
+        }
+    }
+
+    #[test]
+    fn no_name_becomes_ours_where_it_is_decoded_and_cut() {
+        let policy = CookiePolicy::plain(Mode::Pass);
+        for name in [
+            "__Host-session%00x",
+            "%5F_Host-session",
+            "__Host-session[x]",
+            "+__Host-session",
+            "__Host-session%5Bx",
+        ] {
+            let alike = policy.reads_alike(name.as_bytes(), &policy.default, OURS);
+            assert!(!alike, "{name}");
         }
     }
 

@@ -12,10 +12,10 @@ fn fill(jar: &mut Jar, names: std::ops::Range<usize>) {
 }
 
 fn names(jar: &Jar, request: &str) -> Vec<String> {
-    let line = String::from_utf8(jar.cookie(request)).unwrap();
+    let line = String::from_utf8(jar.cookie(request)).expect("it is taken");
     let pairs = line.split("; ").filter(|pair| !pair.is_empty());
     pairs
-        .map(|pair| pair.split('=').next().unwrap().to_owned())
+        .map(|pair| pair.split('=').next().expect("it is taken").to_owned())
         .collect()
 }
 
