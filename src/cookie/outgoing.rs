@@ -115,6 +115,11 @@ impl CookiePolicy {
 }
 
 impl Unbound<'_> {
+    /// The field as the app wrote it.
+    pub const fn field(&self) -> &HeaderValue {
+        &self.field
+    }
+
     /// Whether it needs a session to be bound to.
     pub fn needs_session(&self) -> bool {
         self.rule.binding == Binding::Session

@@ -73,6 +73,15 @@ impl Gateway {
     ) -> Brought {
         let site = call.site;
         let several_tickets = cookies.candidates.are_several() || cookies.candidates_surplus;
+        if cookies.held.is_empty() && cookies.reported.is_empty() {
+            self.meter
+                .add(Count::CookiesDropped, cookies.dropped.into());
+            return Brought {
+                passed: cookies.passed,
+                several_tickets,
+                ..Brought::default()
+            };
+        }
         let copies = cookies.guarded_names().map(Box::from).collect();
         let record = call.visit.record();
         let keys = self.values.load();
@@ -155,35 +164,38 @@ impl Parting<'_> {
             headers.append(SET_COOKIE, field);
         }
         let mut ours = Vec::new();
-        let mut lost = 0;
+        let mut refused = Vec::new();
         match written.record {
             Some(_) => ours.extend(self.mirrored),
-            None => lost = self.mirrored.len(),
+            None => refused.extend(
+                self.mirrored
+                    .iter()
+                    .map(|copy| (copy.clone(), Refused::NoSession)),
+            ),
         }
-        let keys = gateway.values.load();
-        let bond = Bond {
-            keys: &keys,
-            site: &site.name,
-            session: written
-                .record
-                .and_then(|record| record.bond.as_ref())
-                .map(|bond| &bond.0),
-            visitor_host: request.visitor_host,
-            now: request.now,
-        };
-        let (mut bound, mut refused) = (0, Vec::new());
-        for unbound in &self.unbound {
-            match unbound.bind(&bond) {
-                Ok(field) => {
-                    bound += 1;
-                    ours.push(field);
+        if !self.unbound.is_empty() {
+            let keys = gateway.values.load();
+            let bond = written.record.and_then(|record| record.bond.as_ref());
+            let bond = Bond {
+                keys: &keys,
+                site: &site.name,
+                session: bond.map(|bond| &bond.0),
+                visitor_host: request.visitor_host,
+                now: request.now,
+            };
+            for unbound in &self.unbound {
+                match unbound.bind(&bond) {
+                    Ok(field) => {
+                        gateway.meter.count(Count::CookiesGuarded);
+                        ours.push(field);
+                    }
+                    Err(why) => refused.push((unbound.field().clone(), why)),
                 }
-                Err(why) => refused.push(why),
             }
         }
-        refused.extend(std::iter::repeat_n(Refused::NoSession, lost));
-        gateway.refuse_cookies(&refused, site);
-        gateway.meter.add(Count::CookiesGuarded, bound);
+        for (field, why) in &refused {
+            gateway.refuse_cookie(field, *why, site);
+        }
         if written.may_set {
             let moved = self.moved.iter().filter(|_| written.record.is_some());
             let moved: Vec<_> = moved.collect();
@@ -209,13 +221,19 @@ impl Parting<'_> {
 }
 
 impl Gateway {
-    /// Says that cookies of the app go nowhere.
-    pub(super) fn refuse_cookies(&self, refused: &[Refused], site: &Site) {
-        for reason in refused {
-            self.meter.count(Count::CookiesRefused);
-            tracing::warn!(site = %site.name, %reason, "a cookie of the app was refused");
-        }
+    /// Says that a cookie of the app goes nowhere.
+    pub(super) fn refuse_cookie(&self, field: &HeaderValue, reason: Refused, site: &Site) {
+        self.meter.count(Count::CookiesRefused);
+        let cookie = shown(name_in(field.as_bytes()));
+        tracing::warn!(site = %site.name, cookie, %reason, "a cookie of the app was refused");
     }
+}
+
+/// The name in a `Set-Cookie`; nothing where there is none, since the value may be a secret.
+pub(super) fn name_in(field: &[u8]) -> &[u8] {
+    let pair = field.split(|byte| *byte == b';').next().unwrap_or(field);
+    let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(0);
+    pair.get(..end).unwrap_or_default().trim_ascii()
 }
 
 /// A cookie's name for the log. It may come from anybody.

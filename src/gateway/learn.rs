@@ -4,7 +4,7 @@ use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Response, StatusCode};
 
 use super::Gateway;
-use super::cookies::{Brought, Parting, shown};
+use super::cookies::{Brought, Parting, name_in, shown};
 use super::site::Site;
 use super::witness::Witness;
 use crate::base::clock::Time;
@@ -13,7 +13,6 @@ use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
 use crate::cookie::outgoing::Outgoing;
 use crate::cookie::screen::OBSOLETE_FIELDS;
-use crate::cookie::set_cookie::SetCookie;
 use crate::headers::clear_site_data;
 use crate::headers::directive::{self, Directives};
 use crate::session::{Change, DataEdit, Expiry, JarEdit, Record, Turn, User};
@@ -188,7 +187,7 @@ fn screen_cookies<'s>(
             Outgoing::Bind(unbound) => parting.unbound.push(unbound),
             Outgoing::Pass(field) => parting.passed.push(field),
             Outgoing::Strip => {}
-            Outgoing::Refused(refused) => gateway.refuse_cookies(&[refused], site),
+            Outgoing::Refused(refused) => gateway.refuse_cookie(field, refused, site),
         }
     }
     headers.remove(SET_COOKIE);
@@ -240,10 +239,9 @@ fn report(field: &HeaderValue, outgoing: &Outgoing<'_>, site: &Site) {
         Outgoing::Strip => "stripped",
         Outgoing::Refused(_) => "refused",
     };
-    let cookie = SetCookie::read(field.as_bytes()).map(|set| shown(set.name));
     tracing::info!(
         site = %site.name,
-        cookie = cookie.unwrap_or_default(),
+        cookie = shown(name_in(field.as_bytes())),
         verdict,
         "report only: a cookie of the app"
     );
