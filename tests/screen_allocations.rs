@@ -2,6 +2,7 @@
 //!
 //! Allocations are counted for each thread by itself, so that tests may run side by side.
 
+#[allow(dead_code, reason = "the benchmark needs more of it")]
 #[path = "support/typical_cookies.rs"]
 mod typical_cookies;
 
