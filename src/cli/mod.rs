@@ -8,6 +8,8 @@ mod demo_app;
 
 pub mod check;
 
+pub mod explain;
+
 pub mod cert;
 
 pub mod keys;
@@ -63,6 +65,11 @@ enum Command {
     Demo(DemoArgs),
     /// Judge a configuration: all its faults at once, each with its place and the way out.
     Check(check::CheckArgs),
+    /// Say what becomes of a request, its cookies and the app's: each verdict with the place of its rule.
+    ///
+    /// Asks the configuration alone, neither a store nor an app, and opens no value. Ends with 0 if the request would reach
+    /// an app, and with 1 if it would be refused.
+    Explain(explain::ExplainArgs),
     /// Make certificates.
     #[command(subcommand)]
     Cert(cert::CertCommand),
@@ -133,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Demo(args) => demo::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Explain(args) => explain::main(&args),
         Command::Cert(command) => cert::main(&command),
         Command::Keys(command) => keys::main(&command),
         Command::Sessions(command) => sessions::main(&command),

@@ -116,11 +116,16 @@ impl Origins {
         self.written.keys().map(String::as_str)
     }
 
+    /// Where the key at `path`, or the table around it, is written.
+    pub fn place(&self, path: &str) -> &Place {
+        let around = ancestry(path).find_map(|path| self.written.get(path));
+        around.map_or(&self.whole, |origin| &origin.place)
+    }
+
     /// A fault of the key at `path` (`server.https[0]`), at the place where it or the table around it is written.
     pub fn fault(&self, path: &str, why: impl Into<String>, way_out: impl Into<String>) -> Fault {
-        let around = ancestry(path).find_map(|path| self.written.get(path));
         Fault {
-            place: around.map_or_else(|| self.whole.clone(), |origin| origin.place.clone()),
+            place: self.place(path).clone(),
             key: without_indices(path),
             value: self
                 .written

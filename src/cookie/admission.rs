@@ -126,7 +126,7 @@ impl CookiePolicy {
             Ok(opened) => Fate::Up(opened.value.into()),
             Err(Unopened::NotOurs) => {
                 let is_plain = self.may_go_up(pair.value, rule, bench.ticket_name);
-                let accepted = rule.accept_unsealed_until.is_some_and(|end| now < end);
+                let accepted = rule.accepts_unsealed_at(now);
                 match (is_plain, accepted) {
                     (true, true) => Fate::Up(pair.value.into()),
                     (true, false) if !self.enforce => Fate::Reported,
@@ -178,7 +178,7 @@ impl CookiePolicy {
         if !self.enforce {
             return if is_plain { Fate::Reported } else { Fate::Drop };
         }
-        let in_time = rule.adopt_until.is_some_and(|end| request.now < end);
+        let in_time = rule.adopts_at(request.now);
         if kept_as(bench.jar, pair.name).next().is_some() || !in_time {
             admission.stale.push(pair.name);
             return Fate::Drop;
@@ -197,6 +197,16 @@ impl CookiePolicy {
 }
 
 impl CookieRule {
+    /// Whether copies that browsers hold still move into the jar.
+    pub(super) fn adopts_at(&self, now: Time) -> bool {
+        self.adopt_until.is_some_and(|end| now < end)
+    }
+
+    /// Whether values still count that were never sealed or signed.
+    pub(super) fn accepts_unsealed_at(&self, now: Time) -> bool {
+        self.accept_unsealed_until.is_some_and(|end| now < end)
+    }
+
     /// What a value under this rule is good for.
     pub(super) fn context<'a>(
         &self,

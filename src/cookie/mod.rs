@@ -12,7 +12,11 @@ pub mod policy;
 
 pub mod screen;
 
+pub mod why;
+
 pub mod admission;
+
+pub mod outlook;
 
 pub mod field;
 

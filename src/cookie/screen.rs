@@ -9,6 +9,7 @@ use super::incoming::Names;
 use super::name::resembles;
 use super::parse::{Pair, PlainValue, is_plain_name, pairs, plain_value, split_once};
 use super::policy::{CookiePolicy, CookieRule, Mode};
+use super::why::Why;
 
 pub use super::incoming::{CANDIDATES_MAX, Candidates, Held, Incoming};
 
@@ -36,6 +37,7 @@ pub enum TooMuch {
 }
 
 /// What becomes of a pair.
+#[derive(Clone, Copy)]
 pub(super) enum Verdict<'p> {
     /// It is offered as a ticket.
     Ticket,
@@ -46,9 +48,7 @@ pub(super) enum Verdict<'p> {
     /// The session decides.
     Hold(&'p CookieRule),
     /// It stays outside.
-    Drop,
-    /// The same, and it bears a name that some reader would take for ours.
-    DropLookalike,
+    Drop(Why),
 }
 
 impl CookiePolicy {
@@ -60,37 +60,53 @@ impl CookiePolicy {
         ticket_name: &[u8],
         limits: &CookieLimits,
     ) -> Result<Incoming<'a>, TooMuch> {
-        let (mut bytes, mut room) = (0, 0);
-        for field in fields.clone() {
-            bytes += field.len();
-            room += field.len() + 2;
-        }
+        // With what is put between pairs of two fields.
+        let room = fields.clone().map(|field| field.len() + 2).sum();
+        let mut incoming = Incoming::default();
+        self.judge_all(fields, ticket_name, limits, |pair, verdict| match verdict {
+            Verdict::Ticket => incoming.offer(pair.value),
+            Verdict::Pass => incoming.pass(pair.whole, room),
+            Verdict::Hold(rule) => incoming.hold(pair, rule),
+            Verdict::PassReported => {
+                incoming.dropped += 1;
+                incoming.reported.push(pair.name);
+                incoming.pass(pair.whole, room);
+            }
+            Verdict::Drop(why) => {
+                incoming.dropped += 1;
+                incoming.lookalikes += u32::from(why == Why::Lookalike);
+            }
+        })?;
+        Ok(incoming)
+    }
+
+    /// Tells `each` what becomes of every pair, in order.
+    #[inline]
+    pub(super) fn judge_all<'a>(
+        &'a self,
+        fields: impl Iterator<Item = &'a [u8]> + Clone,
+        ticket_name: &[u8],
+        limits: &CookieLimits,
+        mut each: impl FnMut(Pair<'a>, Verdict<'a>),
+    ) -> Result<(), TooMuch> {
+        let bytes: usize = fields.clone().map(<[u8]>::len).sum();
         if bytes > limits.bytes_max {
             return Err(TooMuch::Bytes);
         }
-        let mut incoming = Incoming::default();
         let mut names = Names::default();
         for (nth, pair) in pairs(fields).enumerate() {
             if nth >= limits.pairs_max {
                 return Err(TooMuch::Pairs);
             }
-            match self.judge(&pair, ticket_name) {
-                Verdict::Ticket => incoming.offer(pair.value),
-                Verdict::Pass if names.insert(pair.name) => incoming.pass(pair.whole, room),
-                Verdict::Hold(rule) if names.insert(pair.name) => incoming.hold(pair, rule),
-                Verdict::PassReported => {
-                    incoming.dropped += 1;
-                    incoming.reported.push(pair.name);
-                    incoming.pass(pair.whole, room);
+            let verdict = match self.judge(&pair, ticket_name) {
+                Verdict::Pass | Verdict::Hold(_) if !names.insert(pair.name) => {
+                    Verdict::Drop(Why::Again)
                 }
-                Verdict::Pass | Verdict::Hold(_) | Verdict::Drop => incoming.dropped += 1,
-                Verdict::DropLookalike => {
-                    incoming.dropped += 1;
-                    incoming.lookalikes += 1;
-                }
-            }
+                verdict => verdict,
+            };
+            each(pair, verdict);
         }
-        Ok(incoming)
+        Ok(())
     }
 
     /// What becomes of a pair that came with a request, as far as it can be told before the session is open.
@@ -105,7 +121,7 @@ impl CookiePolicy {
             pair.name
         };
         if resembles(named, ticket_name) {
-            return Verdict::DropLookalike;
+            return Verdict::Drop(Why::Lookalike);
         }
         let rule = self.rule_for(pair.name);
         let is_held = match rule.mode {
@@ -115,8 +131,11 @@ impl CookiePolicy {
             Mode::Strip => false,
         };
         let goes_up = rule.mode == Mode::Pass || !self.enforce;
-        if !is_held && !goes_up || !is_plain_name(pair.name) {
-            return Verdict::Drop;
+        if !is_held && !goes_up {
+            return Verdict::Drop(Why::of_name(pair.name, Why::NotPassed));
+        }
+        if !is_plain_name(pair.name) {
+            return Verdict::Drop(Why::of_name(pair.name, Why::OddName));
         }
         if !self.reads_alike(pair.name, rule, ticket_name) {
             return Verdict::Drop;
@@ -124,8 +143,8 @@ impl CookiePolicy {
         if is_held {
             return Verdict::Hold(rule);
         }
-        if !self.may_go_up(pair.value, rule, ticket_name) {
-            return Verdict::Drop;
+        if let Some(why) = self.speaks_against(pair.value, rule, ticket_name) {
+            return Verdict::Drop(why);
         }
         if rule.mode == Mode::Pass {
             Verdict::Pass
@@ -136,12 +155,23 @@ impl CookiePolicy {
 
     /// Whether every reader finds in `value` one value, or at most cookies that may go up too.
     pub(super) fn may_go_up(&self, value: &[u8], rule: &CookieRule, ticket_name: &[u8]) -> bool {
-        match plain_value(value) {
+        self.speaks_against(value, rule, ticket_name).is_none()
+    }
+
+    /// Why `value` may not go up, if so.
+    pub(super) fn speaks_against(
+        &self,
+        value: &[u8],
+        rule: &CookieRule,
+        ticket_name: &[u8],
+    ) -> Option<Why> {
+        let is_one_value = match plain_value(value) {
             Some(PlainValue::Solid) => true,
-            Some(PlainValue::Gapped) => self.may_hold(value, ticket_name),
-            Some(PlainValue::NonAscii) => rule.non_ascii && self.may_hold(value, ticket_name),
-            None => false,
-        }
+            Some(PlainValue::NonAscii) if !rule.non_ascii => return Some(Why::NonAscii),
+            Some(PlainValue::Gapped | PlainValue::NonAscii) => self.may_hold(value, ticket_name),
+            None => return Some(Why::of_value(value)),
+        };
+        (!is_one_value).then_some(Why::HoldsAnother)
     }
 
     /// Whether all that a reader who splits at spaces, commas or what is not ASCII finds in `value` may go up too.

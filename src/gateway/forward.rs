@@ -16,9 +16,9 @@ use crate::base::meter::Count;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::screen::OBSOLETE_FIELDS;
 use crate::headers::fetch::Provenance;
-use crate::headers::forwarded::{Hops, Origin};
+use crate::headers::forwarded::{ForwardedPolicy, Hops, Origin};
 use crate::headers::hop;
-use crate::headers::identity::{Facts, UserFacts};
+use crate::headers::identity::{Facts, Stamp, UserFacts};
 use crate::session::{SessionId, User};
 
 /// What a request is for and from whom: what the steps before have found.
@@ -33,7 +33,7 @@ pub(super) struct Call<'a> {
 }
 
 /// What the jar must know of a request.
-pub(super) fn jar_request<'a>(
+pub(crate) fn jar_request<'a>(
     site: &'a Site,
     admitted: &'a Admitted,
     path: &'a str,
@@ -54,6 +54,38 @@ pub(super) fn jar_request<'a>(
     }
 }
 
+/// How a request is introduced to the app.
+pub(crate) struct Introduction<'a> {
+    pub stamp: &'a Stamp,
+    pub forwarded: &'a ForwardedPolicy,
+    pub hops: &'a Hops,
+    pub origin: Origin<'a>,
+    pub request_id: &'a str,
+    pub facts: Facts<'a>,
+}
+
+impl Introduction<'_> {
+    /// Makes `head` what the app gets, but for cookies and Host. The order matters: names that only we may write go
+    /// first, then what concerns this connection alone, and ours come last, so that no `Connection` token can take them
+    /// away again (RFC 9110 7.6.1). True when somebody tried to write what only we may.
+    pub fn write(&self, head: &mut Parts) -> bool {
+        let headers = &mut head.headers;
+        let spoofed = self.stamp.strip(headers);
+        let upgrades = hop::is_websocket_upgrade(&head.method, head.version, headers);
+        hop::strip_request(headers);
+        if upgrades {
+            hop::keep_websocket_upgrade(headers);
+        }
+        self.forwarded
+            .write(headers, self.hops, &self.origin, self.request_id);
+        self.stamp.write(headers, &self.facts);
+        OBSOLETE_FIELDS
+            .iter()
+            .for_each(|name| drop(headers.remove(*name)));
+        spoofed
+    }
+}
+
 impl Call<'_> {
     /// The user, if this site may see them. A site with a login of its own sees only whom it bound.
     pub fn user(&self) -> Option<&User> {
@@ -61,9 +93,7 @@ impl Call<'_> {
         (!self.site.binds_users() || *user.site == *self.site.name).then_some(user)
     }
 
-    /// Makes `head` what the app gets. The order matters: names that only we may write go first,
-    /// then what concerns this connection alone, and ours come last, so that no `Connection` token
-    /// can take them away again (RFC 9110 7.6.1).
+    /// Makes `head` what the app gets.
     pub fn rewrite(
         &self,
         gateway: &Gateway,
@@ -71,29 +101,27 @@ impl Call<'_> {
         passed_cookies: &[u8],
         jar: &AppRequest<'_>,
     ) {
-        let headers = &mut head.headers;
-        if self.site.stamp.strip(headers) {
+        let introduction = Introduction {
+            stamp: &self.site.stamp,
+            forwarded: &gateway.forwarded,
+            hops: self.hops,
+            origin: Origin {
+                peer: self.arrival.peer.ip(),
+                host: &self.admitted.authority,
+                port: self.arrival.local.port(),
+                version: head.version,
+            },
+            request_id: &self.request_id,
+            facts: self.facts(),
+        };
+        if introduction.write(head) {
             gateway.meter.count(Count::SpoofedHeaders);
             tracing::warn!(
                 request_id = &*self.request_id,
                 "a header that only the gateway may write was removed"
             );
         }
-        let upgrades = hop::is_websocket_upgrade(&head.method, head.version, headers);
-        hop::strip_request(headers);
-        if upgrades {
-            hop::keep_websocket_upgrade(headers);
-        }
-        let origin = Origin {
-            peer: self.arrival.peer.ip(),
-            host: &self.admitted.authority,
-            port: self.arrival.local.port(),
-            version: head.version,
-        };
-        gateway
-            .forwarded
-            .write(headers, self.hops, &origin, &self.request_id);
-        self.site.stamp.write(headers, &self.facts());
+        let headers = &mut head.headers;
         self.put_cookies(headers, passed_cookies, jar);
         let host = match &self.site.host {
             AppHost::Keep => HeaderValue::from_str(&self.admitted.authority).ok(),
@@ -114,9 +142,6 @@ impl Call<'_> {
 
     fn put_cookies(&self, headers: &mut HeaderMap, passed: &[u8], request: &AppRequest<'_>) {
         headers.remove(COOKIE);
-        OBSOLETE_FIELDS
-            .iter()
-            .for_each(|name| drop(headers.remove(*name)));
         let jar = self
             .visit
             .record()

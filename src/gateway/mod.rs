@@ -35,6 +35,8 @@ pub mod observe;
 
 pub mod request_id;
 
+pub(crate) use self::forward::{Introduction, jar_request};
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -47,12 +49,12 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
-use self::access::{Rule, check_cross_site};
+use self::access::check_cross_site;
 use self::access_log::{AccessLog, Entry, Line, Logged};
-use self::admit::{AdmitLimits, Admitted, admit};
+use self::admit::{AdmitLimits, admit};
 use self::cookies::Written;
 use self::crowd::Crowd;
-use self::forward::{Call, jar_request};
+use self::forward::Call;
 use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
 use self::observe::Observers;
@@ -60,7 +62,7 @@ use self::reason::Reason;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
-use self::site::{Ambiguous, Found, Site, SiteTable};
+use self::site::{Site, SiteTable};
 use self::visit::{Manner, OnOutage, SessionMode, Visit};
 use self::witness::Witness;
 use crate::base::causes::Causes;
@@ -146,7 +148,7 @@ impl Gateway {
     ) -> Result<Response<Body>, Refusal> {
         let mut admitted = admit(&head, arrival, &self.admit_limits)?;
         self.strip_path_params(&mut head, &mut admitted)?;
-        let (site, rule) = self.place(&admitted)?;
+        let (site, rule) = self.sites.place(&admitted)?;
         line.site = Some(Arc::clone(&site.name));
         let from = Provenance::of(&head.method, &head.headers, |origin| {
             site.is_own_origin(origin)
@@ -225,27 +227,6 @@ impl Gateway {
         );
         self.desk.write(headers, &settled.news, host, now);
         Ok(response)
-    }
-
-    /// The site that the request is for, and the rule for its path.
-    fn place(&self, admitted: &Admitted) -> Result<(&Site, Option<&Rule>), Refusal> {
-        let Admitted { host, path, .. } = admitted;
-        let site = match self.sites.find(host, path) {
-            Found::Site(site) => site,
-            Found::NoPath => return Err(Refusal::NoSite),
-            Found::NoHost => return Err(Refusal::UnknownHost),
-            Found::Ambiguous => return Err(Refusal::AmbiguousPath),
-        };
-        if path.is_ambiguous() && !site.pass_ambiguous_paths {
-            return Err(Refusal::AmbiguousPath);
-        }
-        if site.is_own_path(path) {
-            return Err(Refusal::OwnPath);
-        }
-        let rule = site
-            .rule(path)
-            .map_err(|Ambiguous| Refusal::AmbiguousPath)?;
-        Ok((site, rule))
     }
 
     async fn open_visit(

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::access::Rule;
+use super::admit::Admitted;
 use super::path::NormalPath;
+use super::refusal::Refusal;
 use super::visit::SessionMode;
 use crate::cookie::policy::CookiePolicy;
 use crate::headers::identity::Stamp;
@@ -159,6 +161,30 @@ impl SiteTable {
     /// The names of all sites, in the order of the configuration.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.sites.iter().map(|site| &site.name)
+    }
+
+    /// The site that a request is for, and the rule for its path.
+    ///
+    /// # Errors
+    /// When it is for none, or nobody can tell for which.
+    pub fn place(&self, admitted: &Admitted) -> Result<(&Site, Option<&Rule>), Refusal> {
+        let Admitted { host, path, .. } = admitted;
+        let site = match self.find(host, path) {
+            Found::Site(site) => site,
+            Found::NoPath => return Err(Refusal::NoSite),
+            Found::NoHost => return Err(Refusal::UnknownHost),
+            Found::Ambiguous => return Err(Refusal::AmbiguousPath),
+        };
+        if path.is_ambiguous() && !site.pass_ambiguous_paths {
+            return Err(Refusal::AmbiguousPath);
+        }
+        if site.is_own_path(path) {
+            return Err(Refusal::OwnPath);
+        }
+        let rule = site
+            .rule(path)
+            .map_err(|Ambiguous| Refusal::AmbiguousPath)?;
+        Ok((site, rule))
     }
 
     /// What is served at `host` (lower case, without port) and `path`.

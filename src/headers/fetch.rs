@@ -127,10 +127,31 @@ impl Provenance {
         self.is_preflight
     }
 
-    fn is_cross_site(&self) -> bool {
+    /// Whether another site's page sends it, as far as anybody says.
+    pub fn is_cross_site(&self) -> bool {
         match self.site {
             Some(site) => site == FetchSite::CrossSite,
             None => matches!(self.origin, Source::Opaque | Source::Foreign),
+        }
+    }
+}
+
+impl Provenance {
+    /// What [`Provenance::is_cross_site`] goes by.
+    pub const fn testimony(&self) -> &'static str {
+        match (self.site, self.origin) {
+            (Some(FetchSite::CrossSite), _) => {
+                "Sec-Fetch-Site says cross-site, or what no browser says"
+            }
+            (Some(FetchSite::SameSite), _) => "Sec-Fetch-Site says same-site",
+            (Some(FetchSite::SameOrigin), _) => "Sec-Fetch-Site says same-origin",
+            (Some(FetchSite::Nobody), _) => "Sec-Fetch-Site says none: typed, or a bookmark",
+            (None, Source::Own) => "Origin is one of the site's hosts",
+            (None, Source::Opaque) => "Origin is null",
+            (None, Source::Foreign) => "Origin is none of the site's hosts",
+            (None, Source::Absent) => {
+                "neither Sec-Fetch-Site nor Origin came, so it is no browser, or an old one"
+            }
         }
     }
 }

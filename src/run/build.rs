@@ -111,15 +111,8 @@ impl Parts {
             },
             newcomers: Newcomers::new(settings.session.max_new_per_ip),
             crowd: crowd(&settings.session, &store, &clock, &meter),
-            admit_limits: AdmitLimits {
-                header_bytes: limits.header_bytes,
-                header_count: limits.header_count,
-                body_bytes: limits.body_bytes,
-            },
-            cookie_limits: CookieLimits {
-                bytes_max: limits.cookie_bytes,
-                pairs_max: COOKIE_PAIRS_MAX,
-            },
+            admit_limits: admit_limits(limits),
+            cookie_limits: cookie_limits(limits),
             body_limits: BodyLimits {
                 bytes_max: limits.body_bytes,
                 between_reads: limits.body_timeout,
@@ -170,6 +163,23 @@ impl Parts {
     pub fn take_admin(&self) -> Option<admin::Listener> {
         let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
         admin.take()
+    }
+}
+
+/// The limits on a request head.
+pub const fn admit_limits(limits: &settings::Limits) -> AdmitLimits {
+    AdmitLimits {
+        header_bytes: limits.header_bytes,
+        header_count: limits.header_count,
+        body_bytes: limits.body_bytes,
+    }
+}
+
+/// The limits on a request's cookies.
+pub const fn cookie_limits(limits: &settings::Limits) -> CookieLimits {
+    CookieLimits {
+        bytes_max: limits.cookie_bytes,
+        pairs_max: COOKIE_PAIRS_MAX,
     }
 }
 

@@ -36,8 +36,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
+pub use build::{admit_limits, cookie_limits};
 pub use fault::StartFault;
 pub use roll_call::{RollCallFault, roll_call};
+pub use site::sites;
 
 use self::build::Parts;
 use self::keeper::Keeper;

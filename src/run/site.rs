@@ -18,8 +18,11 @@ use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
 use crate::upstream::UpstreamSettings;
 
-/// All sites, or everything that is wrong with them.
-pub(super) fn sites(settings: &Settings) -> Result<Vec<Site>, Vec<StartFault>> {
+/// All sites, in the order in which they are written.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn sites(settings: &Settings) -> Result<Vec<Site>, Vec<StartFault>> {
     let mut faults = Vec::new();
     let built = settings
         .sites
