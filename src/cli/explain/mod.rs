@@ -169,9 +169,8 @@ fn account(settings: &Settings, table: &SiteTable, asked: &Asked) -> Account {
             account.headers = Some(stamped::headers(&scene, head, &arrival, &admitted, cookie));
         }
         Err(too_much) => {
-            let near = near_one(settings, scene.at);
             let why = format!("{too_much}: {}", cookie_bounds(settings));
-            let refused = refused(&too_much.into(), vec![near]);
+            let refused = refused(&too_much.into(), Vec::new());
             account.refused = Some(Refused { why, ..refused });
         }
     }

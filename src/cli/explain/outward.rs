@@ -24,9 +24,11 @@ pub(super) fn set(scene: &Scene<'_>, field: &HeaderValue, request: &AppRequest<'
     let read = SetCookie::read(field.as_bytes()).ok();
     let ticket_name = scene.ticket_name().as_bytes();
     let outgoing = scene.site.cookies.screen_out(field, ticket_name, request);
+    // What collides with ours is refused before any rule is asked.
+    let is_ruled = !matches!(outgoing, Outgoing::Refused(Refused::OurName));
     let told = Set {
         name: read.map(|set| printable(set.name)),
-        rule: read.map(|set| scene.ruling(set.name)),
+        rule: read.filter(|_| is_ruled).map(|set| scene.ruling(set.name)),
         ..told(scene, outgoing, request)
     };
     let is_deletion = read.is_some_and(|set| set.ends(request.now) == Ends::Past);

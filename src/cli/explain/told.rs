@@ -78,7 +78,7 @@ fn tell_provenance(f: &mut fmt::Formatter<'_>, from: &Whence) -> fmt::Result {
     let whence = if from.cross_site {
         "another site"
     } else {
-        "the site itself, or nobody else's"
+        "no other site"
     };
     line(f, "from", format_args!("{whence}: {}", from.why))?;
     if !from.could_carry_ticket {
