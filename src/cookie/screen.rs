@@ -138,7 +138,7 @@ impl CookiePolicy {
             return Verdict::Drop(Why::of_name(pair.name, Why::OddName));
         }
         if !self.reads_alike(pair.name, rule, ticket_name) {
-            return Verdict::Drop;
+            return Verdict::Drop(Why::ReadsOtherwise);
         }
         if is_held {
             return Verdict::Hold(rule);

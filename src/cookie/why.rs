@@ -15,6 +15,8 @@ pub enum Why {
     DollarName,
     /// Readers differ over a byte in its name.
     OddName,
+    /// Some framework makes another name of it, one that is ours or that comes under another rule.
+    ReadsOtherwise,
     /// Its value holds a control byte.
     Control,
     /// Its value holds a quote that is not one of a full pair around it.
@@ -37,6 +39,7 @@ impl Why {
             Self::Nameless => "nameless",
             Self::DollarName => "dollar-name",
             Self::OddName => "odd-name",
+            Self::ReadsOtherwise => "reads-otherwise",
             Self::Control => "control-byte",
             Self::StrayQuote => "stray-quote",
             Self::Backslash => "backslash",
@@ -54,6 +57,9 @@ impl Why {
             Self::Nameless => "it has no name",
             Self::DollarName => "its name begins with $, which RFC 2965 gave a meaning",
             Self::OddName => "apps differ over a byte in its name",
+            Self::ReadsOtherwise => {
+                "some framework decodes its name into one that is ours or comes under another rule"
+            }
             Self::Control => "its value holds a control byte",
             Self::StrayQuote => "its value holds quotes that do not enclose all of it",
             Self::Backslash => "its value holds a backslash",
