@@ -73,9 +73,11 @@ fn told(scene: &Scene<'_>, outgoing: Outgoing<'_>, request: &AppRequest<'_>) -> 
                 &copy,
             )
         },
-        (Outgoing::Mirror(JarAct::Remove(_), copy), _) => {
-            to_browser("deleted", "from the jar, and the browser's copy", &copy)
-        }
+        (Outgoing::Mirror(JarAct::Remove(_), copy), _) => to_browser(
+            "deleted",
+            "from the jar of a stored session, with the browser's copy",
+            &copy,
+        ),
         (Outgoing::Bind(unbound), seat) => match bound(scene, &unbound, seat, request) {
             Ok((Mode::Sign, line)) => Set {
                 browser: Some(line),
