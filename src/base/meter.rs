@@ -44,6 +44,7 @@ counts! {
     CookiesAdopted => "cookies_adopted", "Cookies that browsers still held and that moved into a jar.";
     CookiesDrifted => "cookies_drifted", "Mirrored cookies that came back with another value than the jar's.";
     CookiesReported => "cookies_reported", "Cookies of the browser that reached the app only because the site's policy is not enforced.";
+    CookiesEvicted => "cookies_evicted", "Kept cookies that went because the jar of their site was full.";
     CookiesRefused => "cookies_refused", "Cookies of the app that were refused.";
     DirectivesMalformed => "directives_malformed", "X-Session-* directives that could not be read.";
     DirectivesDistrusted => "directives_distrusted", "X-Session-* directives of apps that are not trusted to give them.";

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Gateway;
 use super::access_log::Line;
+use super::cookies::shown;
 use super::newcomers::Place;
 use super::news::TicketNews;
 use super::reason::Reason;
@@ -46,6 +47,7 @@ impl Gateway {
         let touched = change.touch;
         let logs_in = matches!(change.turn, Turn::LogIn { .. });
         let ends = change.turn == Turn::End;
+        let kept = change.kept_names();
         if ends && line.reason == Reason::StoreOutage {
             return Err(StoreFault::Timeout.into());
         }
@@ -67,7 +69,7 @@ impl Gateway {
                 });
             }
         };
-        self.tell(&settled, line);
+        self.tell(&settled, &kept, line);
         let record = match settled.outcome {
             Some(Outcome::Applied(record)) => Some(record),
             _ => None,
@@ -138,24 +140,42 @@ impl Gateway {
         Ok(Door::Shut)
     }
 
-    fn tell(&self, settled: &Settled, line: &Line) {
+    /// `kept` are the names of the cookies that were to be kept.
+    fn tell(&self, settled: &Settled, kept: &[Box<[u8]>], line: &Line) {
         if settled.began {
             self.meter.count(Count::SessionsStored);
         }
         if settled.rotated {
             self.meter.count(Count::TicketsRotated);
         }
+        let request_id = &*line.request_id;
+        if !settled.evicted.is_empty() {
+            let count = settled.evicted.len();
+            self.meter.add(Count::CookiesEvicted, count as u64);
+            tracing::warn!(
+                request_id,
+                site = line.site.as_deref(),
+                cookies = all_shown(&settled.evicted),
+                "a jar is full: these cookies, its oldest, went to make room"
+            );
+        }
         match settled.outcome {
             Some(Outcome::Ended) => self.meter.count(Count::SessionsEnded),
             Some(Outcome::TooLarge) => {
                 self.meter.count(Count::SessionsTooLarge);
-                let request_id = &*line.request_id;
                 tracing::warn!(
                     request_id,
+                    site = line.site.as_deref(),
+                    cookies = all_shown(kept),
                     "a change was refused: the session would pass session.max_bytes, or what fits its cookie"
                 );
             }
             Some(Outcome::Applied(_) | Outcome::Dropped(_)) | None => {}
         }
     }
+}
+
+fn all_shown(names: &[Box<[u8]>]) -> String {
+    let names: Vec<_> = names.iter().map(|name| shown(name)).collect();
+    names.join(" ")
 }

@@ -129,8 +129,27 @@ impl Change {
                 .any(|edit| matches!(edit, JarEdit::Put { .. } | JarEdit::Adopt { .. }))
     }
 
-    /// Applies the edits, the expiry and the touch to `record`; the turn is the session's business.
-    pub(super) fn apply_edits(&self, record: &mut Record, terms: &Terms, now: Time) {
+    /// Names of the cookies that it puts into a jar, for those who tell what became of it.
+    pub fn kept_names(&self) -> Vec<Box<[u8]>> {
+        let edits = self.cookies.iter();
+        let names = edits.filter_map(|edit| match edit {
+            JarEdit::Put { cookie, .. } | JarEdit::Adopt { cookie, .. } => {
+                Some(cookie.identity.name.clone())
+            }
+            JarEdit::Remove { .. } | JarEdit::Empty { .. } => None,
+        });
+        names.collect()
+    }
+
+    /// Applies the edits, the expiry and the touch to `record`; the turn is the session's business. Returns the names of
+    /// the cookies that went because a jar was full.
+    pub(super) fn apply_edits(
+        &self,
+        record: &mut Record,
+        terms: &Terms,
+        now: Time,
+    ) -> Vec<Box<[u8]>> {
+        let mut evicted = Vec::new();
         for edit in &self.data {
             match edit {
                 DataEdit::Set(key, value) => {
@@ -144,7 +163,8 @@ impl Change {
         for edit in &self.cookies {
             match edit {
                 JarEdit::Put { site, cookie } => {
-                    put(record, site, cookie, terms.jar_cookies_max, now)
+                    put(record, site, cookie, now);
+                    evict(record, site, terms.jar_cookies_max, &mut evicted);
                 }
                 JarEdit::Adopt { site, cookie } => {
                     let name = &cookie.identity.name;
@@ -153,7 +173,8 @@ impl Change {
                         .iter()
                         .any(|kept| kept.identity.name == *name)
                     {
-                        put(record, site, cookie, terms.jar_cookies_max, now);
+                        put(record, site, cookie, now);
+                        evict(record, site, terms.jar_cookies_max, &mut evicted);
                     }
                 }
                 JarEdit::Remove { site, identity } => remove(record, site, identity),
@@ -167,6 +188,7 @@ impl Change {
             record.bond = Some(Box::new(record.root));
         }
         self.apply_touch(record, now);
+        evicted
     }
 
     /// `record` as it is when nothing but the touch is applied.
@@ -183,7 +205,7 @@ impl Change {
     }
 }
 
-fn put(record: &mut Record, site: &str, cookie: &KeptCookie, cookies_max: usize, now: Time) {
+fn put(record: &mut Record, site: &str, cookie: &KeptCookie, now: Time) {
     let jar = record.jars.get_or_insert_with(site, Vec::new);
     jar.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
     match jar.iter_mut().find(|kept| kept.identity == cookie.identity) {
@@ -200,6 +222,13 @@ fn put(record: &mut Record, site: &str, cookie: &KeptCookie, cookies_max: usize,
             jar.push(cookie.clone());
         }
     }
+}
+
+/// Makes a jar no larger than it may be: the oldest go, as in a browser.
+fn evict(record: &mut Record, site: &str, cookies_max: usize, evicted: &mut Vec<Box<[u8]>>) {
+    let Some(jar) = record.jars.get_mut(site) else {
+        return;
+    };
     while jar.len() > cookies_max {
         let oldest = jar
             .iter()
@@ -207,7 +236,7 @@ fn put(record: &mut Record, site: &str, cookie: &KeptCookie, cookies_max: usize,
             .min_by_key(|(_, kept)| kept.created)
             .map(|(at, _)| at);
         let Some(oldest) = oldest else { break };
-        jar.remove(oldest);
+        evicted.push(jar.remove(oldest).identity.name);
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Committed {
     pub standing: Standing,
     /// Whether the commit made the session's record.
     pub began: bool,
+    /// Names of the cookies that went because a jar was full. Usually empty, and then it costs nothing.
+    pub evicted: Vec<Box<[u8]>>,
 }
 
 /// What happened to a change.
@@ -116,6 +118,7 @@ impl From<Outcome> for Committed {
             // What a ticket is to an empty session. Who knows better says so.
             standing: Standing::Current,
             began: false,
+            evicted: Vec::new(),
         }
     }
 }

@@ -171,7 +171,8 @@ impl Session {
         let (key, now) = (commit.ticket.key(), commit.now);
         let edited = self.edited(commit, terms);
         let fits = edited.is_some();
-        let record = edited.unwrap_or_else(|| commit.change.touched(&self.record, now));
+        let (record, evicted) =
+            edited.unwrap_or_else(|| (commit.change.touched(&self.record, now), Vec::new()));
         let mut changed = record != *self.record;
         if changed {
             self.record = Arc::new(record);
@@ -193,6 +194,7 @@ impl Session {
         let mut effects = self.applied(ticket, terms, now);
         effects.forgotten.extend(dropped);
         effects.changed = changed || !effects.forgotten.is_empty();
+        effects.committed.evicted = evicted;
         if !fits {
             effects.committed.outcome = Outcome::TooLarge;
         }
@@ -200,7 +202,7 @@ impl Session {
     }
 
     fn rotate(&mut self, commit: &Commit, terms: &Terms) -> Effects {
-        let Some(record) = self.edited(commit, terms) else {
+        let Some((record, evicted)) = self.edited(commit, terms) else {
             return Effects::nothing(Outcome::TooLarge);
         };
         self.record = Arc::new(record);
@@ -208,7 +210,9 @@ impl Session {
         let retires = commit.now.plus(terms.rotation_grace);
         let holder = Holder::current(next.key(), commit.now);
         holders::replace(&mut self.holders, holder, retires);
-        self.applied(Some(next), terms, commit.now)
+        let mut effects = self.applied(Some(next), terms, commit.now);
+        effects.committed.evicted = evicted;
+        effects
     }
 
     fn fork(
@@ -234,7 +238,7 @@ impl Session {
             record.expiry = self.record.expiry;
         }
         record.user = user.map(|user| Box::new(user.clone()));
-        commit.change.apply_edits(&mut record, terms, now);
+        let evicted = commit.change.apply_edits(&mut record, terms, now);
         if record.weight_bytes() > terms.max_bytes {
             // The old state may stay, but not an old user whom the app has just replaced.
             let kept = same_visitor.then(|| Effects::nothing(Outcome::TooLarge));
@@ -253,6 +257,7 @@ impl Session {
             fork: Some(fork),
             ..Effects::changed(Committed {
                 ticket: Some(next),
+                evicted,
                 ..outcome.into()
             })
         }
@@ -299,14 +304,15 @@ impl Session {
         over.plus(KEEP_SLACK)
     }
 
-    /// The record after the edits of `commit`, or `None` if it would pass the limit.
-    fn edited(&self, commit: &Commit, terms: &Terms) -> Option<Record> {
+    /// The record after the edits of `commit`, and which cookies a full jar let go for them; or `None` if it would pass
+    /// the limit.
+    fn edited(&self, commit: &Commit, terms: &Terms) -> Option<(Record, Vec<Box<[u8]>>)> {
         let mut record = Record::clone(&self.record);
-        commit.change.apply_edits(&mut record, terms, commit.now);
+        let evicted = commit.change.apply_edits(&mut record, terms, commit.now);
         // What a session already weighs is never held against a change that adds nothing to it.
         let weight_bytes = record.weight_bytes();
         (weight_bytes <= terms.max_bytes || weight_bytes <= self.record.weight_bytes())
-            .then_some(record)
+            .then_some((record, evicted))
     }
 
     fn applied(&mut self, ticket: Option<Ticket>, terms: &Terms, now: Time) -> Effects {

@@ -17,6 +17,8 @@ pub struct Settled {
     pub rotated: bool,
     /// What the store said, if it was asked.
     pub outcome: Option<Outcome>,
+    /// Names of kept cookies that went because the jar was full.
+    pub evicted: Vec<Box<[u8]>>,
 }
 
 impl Settled {
@@ -27,6 +29,7 @@ impl Settled {
             began: false,
             rotated: false,
             outcome: None,
+            evicted: Vec::new(),
         }
     }
 }
@@ -133,6 +136,7 @@ impl Visit {
             began: committed.began,
             rotated: committed.ticket.as_ref().is_some_and(is_another),
             outcome: Some(committed.outcome),
+            evicted: committed.evicted,
         })
     }
 }

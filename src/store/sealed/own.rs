@@ -32,6 +32,7 @@ pub(super) struct Sealed {
     /// That the change was done, or that it was too large and the rest of it was done.
     outcome: Outcome,
     began: bool,
+    evicted: Vec<Box<[u8]>>,
 }
 
 /// What `ticket` opens as far as it knows itself.
@@ -88,6 +89,7 @@ impl SealedStore {
                 ticket,
                 outcome: Outcome::Applied(record),
                 began,
+                evicted: committed.evicted,
             })),
             // The old state may stay, but not an old user whom the app has just replaced.
             None if replaces_user(&before, &commit.change.turn) => Ok(Own::Ended),
@@ -128,6 +130,7 @@ impl SealedStore {
                 ticket,
                 outcome: Outcome::TooLarge,
                 began: false,
+                evicted: Vec::new(),
             })),
             None => too_large(),
         }
@@ -183,9 +186,11 @@ impl From<Own> for Committed {
                 ticket,
                 outcome,
                 began,
+                evicted,
             }) => Self {
                 ticket: Some(ticket),
                 began,
+                evicted,
                 ..outcome.into()
             },
         }
