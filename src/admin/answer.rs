@@ -1,32 +1,64 @@
 //! What each path answers. Nothing here changes anything, and nothing of a visitor is shown.
 
-use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::door::Page;
+use super::watching::Watching;
 use super::{Admin, metrics};
+use crate::base::meter::Count;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// Prometheus' text format.
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// One JSON value a line.
+const JSON_LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+const REALM: HeaderValue = HeaderValue::from_static("Bearer realm=\"cloakroom\"");
 
-/// The answer to `request`.
-pub(super) fn answer<B>(admin: &Admin, request: &Request<B>) -> Response<Full<Bytes>> {
-    let show: fn(&Admin) -> Response<Full<Bytes>> = match request.uri().path() {
-        "/livez" => |_| text(StatusCode::OK, PLAIN, "live\n"),
-        "/readyz" => |admin| readiness(&(admin.obstacles)()),
-        "/metrics" => |admin| text(StatusCode::OK, METRICS, metrics::written(admin)),
-        _ => return text(StatusCode::NOT_FOUND, PLAIN, "There is nothing here.\n"),
-    };
-    if request.method() == Method::GET || request.method() == Method::HEAD {
-        return show(admin);
+/// What machines ask begins with it, and is answered in JSON.
+const API: &str = "/api/";
+const LEARN: &str = "/api/v1/learn";
+
+/// A text, or what goes on until somebody has seen enough.
+pub(super) type Body = Either<Full<Bytes>, Watching>;
+
+/// The answer to `request`. A body that goes on tells `taken` each time that more of it is taken.
+pub(super) fn answer<B>(
+    admin: &Arc<Admin>,
+    request: &Request<B>,
+    taken: Arc<Notify>,
+) -> Response<Body> {
+    let path = request.uri().path();
+    let page = Page::at(path);
+    if !admin.door.is_open(page) && !admin.door.takes(request.headers()) {
+        return unauthorized(admin, path).map(Either::Left);
     }
-    let why = "This can only be read.\n";
-    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, why);
-    let allowed = HeaderValue::from_static("GET, HEAD");
-    refused.headers_mut().insert(ALLOW, allowed);
-    refused
+    let read = [Method::GET, Method::HEAD];
+    match page {
+        Some(_) if !read.contains(request.method()) => not_allowed("GET, HEAD").map(Either::Left),
+        Some(page) => show(admin, page).map(Either::Left),
+        None if path != LEARN => {
+            text(StatusCode::NOT_FOUND, PLAIN, "There is nothing here.\n").map(Either::Left)
+        }
+        None if request.method() != Method::GET => not_allowed("GET").map(Either::Left),
+        None => learn(admin, request.uri().query().unwrap_or_default(), taken),
+    }
+}
+
+fn show(admin: &Admin, page: Page) -> Response<Full<Bytes>> {
+    match page {
+        Page::Livez => text(StatusCode::OK, PLAIN, "live\n"),
+        Page::Readyz => readiness(&(admin.obstacles)()),
+        Page::Metrics => text(StatusCode::OK, METRICS, metrics::written(admin)),
+    }
 }
 
 fn readiness(obstacles: &[String]) -> Response<Full<Bytes>> {
@@ -37,8 +69,63 @@ fn readiness(obstacles: &[String]) -> Response<Full<Bytes>> {
     text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, lines)
 }
 
+/// A watch over the cookies of the site that `query` names.
+fn learn(admin: &Arc<Admin>, query: &str, taken: Arc<Notify>) -> Response<Body> {
+    let refuse = |status, why: serde_json::Value| text(status, JSON, format!("{why}\n"));
+    let wanted = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("site="))
+        .map(|name| percent_decode_str(name).decode_utf8_lossy());
+    let mut sites = admin.gateway.site_names();
+    let Some(site) = sites.find(|name| wanted.as_deref() == Some(&***name)) else {
+        let error = match wanted {
+            Some(_) => "there is no site of that name",
+            None => "name a site: /api/v1/learn?site=NAME",
+        };
+        let sites: Vec<&str> = admin.gateway.site_names().map(|name| &**name).collect();
+        let why = json!({ "error": error, "sites": sites });
+        return refuse(StatusCode::NOT_FOUND, why).map(Either::Left);
+    };
+    let looking = match admin.gateway.observers().look(Arc::clone(site)) {
+        Ok(looking) => looking,
+        Err(crowded) => {
+            let why = json!({ "error": crowded.to_string() });
+            return refuse(StatusCode::TOO_MANY_REQUESTS, why).map(Either::Left);
+        }
+    };
+    let watching = Watching::new(Arc::clone(site), looking, (admin.draining)(), taken);
+    dressed(StatusCode::OK, JSON_LINES, Either::Right(watching))
+}
+
+/// Says where the token is, and not what it is.
+fn unauthorized(admin: &Admin, path: &str) -> Response<Full<Bytes>> {
+    admin.meter.count(Count::AdminRefusals);
+    admin.door.note_refusal(path, admin.clock.now());
+    let hint = admin.door.hint();
+    let mut refused = if path.starts_with(API) {
+        let why = json!({ "error": hint });
+        text(StatusCode::UNAUTHORIZED, JSON, format!("{why}\n"))
+    } else {
+        text(StatusCode::UNAUTHORIZED, PLAIN, format!("{hint}\n"))
+    };
+    refused.headers_mut().insert(WWW_AUTHENTICATE, REALM);
+    refused
+}
+
+fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
+    let why = "This can only be read.\n";
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, why);
+    let allowed = HeaderValue::from_static(methods);
+    refused.headers_mut().insert(ALLOW, allowed);
+    refused
+}
+
 fn text(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+    dressed(status, kind, Full::new(body.into()))
+}
+
+fn dressed<B>(status: StatusCode, kind: HeaderValue, body: B) -> Response<B> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, kind);

@@ -1,16 +1,22 @@
 //! Floor 4: what operators and their machines ask of a running gateway: does it live, is it ready, what has it counted.
 //!
 //! It is answered on a listener of its own, by the thread that handles signals and not by a core, so that a flood of
-//! visitors does not make a gateway look dead. It speaks plain HTTP/1.1 and only this machine reaches it. One request
-//! a connection: whoever asks does so every few seconds.
+//! visitors does not make a gateway look dead. It speaks plain HTTP/1.1 and only this machine reaches it; what is not
+//! open to everybody there needs a token. One request a connection: whoever asks does so every few seconds.
+
+mod door;
 
 mod answer;
+
+mod watching;
 
 mod listen;
 
 mod metrics;
 
+pub use door::{Door, Page};
 pub use listen::{Listener, SocketFault, dial};
+pub use watching::Event;
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +25,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::base::clock::Clock;
 use crate::base::meter::Meter;
@@ -27,7 +33,7 @@ use crate::gateway::Gateway;
 
 /// Connections at a time; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 64;
-/// From accepting a connection to its end.
+/// From accepting a connection to its end, or from one piece of an answer that goes on to the next.
 const CONNECTION_LIFE: Duration = Duration::from_secs(10);
 /// For a whole request head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +52,10 @@ pub struct Admin {
     pub clock: Clock,
     /// Why the gateway should not be sent visitors, one reason a line; empty: it should.
     pub obstacles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Comes when the gateway stops: what goes on has to end then.
+    pub draining: Box<dyn Fn() -> Event + Send + Sync>,
+    /// Who is told what.
+    pub door: Door,
 }
 
 /// Answers until it is dropped.
@@ -63,8 +73,7 @@ pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
         match listener.accept().await {
             Ok(stream) => {
                 tokio::spawn(async move {
-                    // Who does not come to an end is cut off; who hangs up is no news.
-                    let _ = tokio::time::timeout(CONNECTION_LIFE, answer(stream, admin)).await;
+                    answer(stream, admin).await;
                     drop(permit);
                 });
             }
@@ -76,20 +85,31 @@ pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
     }
 }
 
-async fn answer<S>(stream: S, admin: Arc<Admin>) -> Result<(), hyper::Error>
+/// Answers one request. Who comes to no end is cut off, and so is who takes no more of what goes on.
+async fn answer<S>(stream: S, admin: Arc<Admin>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let taken = Arc::new(Notify::new());
+    let more = Arc::clone(&taken);
     let service = service_fn(move |request| {
-        let answer = answer::answer(&admin, &request);
+        let answer = answer::answer(&admin, &request, Arc::clone(&more));
         async move { Ok::<_, io::Error>(answer) }
     });
-    hyper::server::conn::http1::Builder::new()
+    let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(false)
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    loop {
+        tokio::select! {
+            // Who hangs up is no news.
+            _ = &mut connection => return,
+            () = taken.notified() => {}
+            () = tokio::time::sleep(CONNECTION_LIFE) => return,
+        }
+    }
 }

@@ -28,6 +28,7 @@ macro_rules! counts {
 counts! {
     Requests => "requests", "Requests that reached the gateway.";
     Refusals => "refusals", "Requests that the gateway answered itself with an error.";
+    AdminRefusals => "admin_refusals", "Requests of server.admin that did not bring its token.";
     Handshakes => "tls_handshakes", "TLS handshakes that succeeded.";
     HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";
     ConnectionsRefused => "connections_refused", "Connections closed at once because the limit was reached.";

@@ -39,6 +39,7 @@ mirrored! {
         tls: Tls = Tls::default(),
         session: Session = Session::default(),
         site: Vec<Site> = Vec::new(),
+        admin: Admin = Admin::default(),
         log: Log = Log::default(),
     }
 
@@ -215,6 +216,12 @@ mirrored! {
     struct Signs {
         status: Option<Vec<u32>> = None,
         sets_cookie: Option<String> = None,
+    }
+
+    /// `[admin]`.
+    struct Admin {
+        token_file: String = "data/admin.token".to_owned(),
+        open: Vec<String> = ["livez", "readyz", "metrics"].map(str::to_owned).to_vec(),
     }
 
     /// `[log]`.

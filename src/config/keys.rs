@@ -245,7 +245,9 @@ pub const KEYS: &[Key] = &[
     later("site.login.cookies"),
     later("site.login.user"),
     //
-    later("admin"),
+    now("admin", Table),
+    now("admin.token_file", Text),
+    now("admin.open", Texts),
     //
     now("log", Table),
     now("log.format", one_of(&["json", "text"])),

@@ -13,6 +13,10 @@ pub mod keyring;
 
 pub mod secret_file;
 
+pub mod token_file;
+
+mod new_file;
+
 mod source;
 mod tree;
 

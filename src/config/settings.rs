@@ -1,8 +1,10 @@
 //! Finished settings: what the text says, checked, with paths resolved and no question left open.
 
+mod admin;
 mod login;
 mod store;
 
+pub use admin::{Admin, AdminAddress};
 pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
@@ -35,6 +37,8 @@ pub struct Settings {
     pub store: Store,
     /// `[[site]]`, in the order in which they are written. Never empty.
     pub sites: Vec<Site>,
+    /// `[admin]`.
+    pub admin: Admin,
     /// `[log]`.
     pub log: Log,
     /// Where each key is written, for faults that show only when the configuration is put to work.
@@ -58,15 +62,6 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// `[server.limits]`.
     pub limits: Limits,
-}
-
-/// `server.admin`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AdminAddress {
-    /// A port of this machine.
-    Tcp(SocketAddr),
-    /// A Unix socket.
-    Unix(PathBuf),
 }
 
 /// `[server.limits]`. Every duration is above zero.

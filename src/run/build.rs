@@ -48,7 +48,7 @@ pub(super) struct Parts {
     /// Taken once, when the cores start.
     listeners: Mutex<Vec<Listeners>>,
     /// Taken once, when it is served.
-    admin: Mutex<Option<admin::Listener>>,
+    admin: Mutex<Option<(admin::Listener, admin::Door)>>,
     /// Dropped last: it writes out what the log still holds.
     _log_writer: Option<Writer>,
 }
@@ -77,7 +77,7 @@ impl Parts {
         let store = note(&mut faults, store::open(settings, now).map_err(one));
         let store = store.map(|opened| opened.store);
         let log = note(&mut faults, open_log(&settings.log).map_err(one));
-        let admin = note(&mut faults, bind_admin(&settings.server).map_err(one));
+        let admin = note(&mut faults, bind_admin(settings).map_err(one));
         let (Some(keys), Some(store), Some(log), Some(admin)) = (keys, store, log, admin) else {
             return Err(faults);
         };
@@ -156,11 +156,11 @@ impl Parts {
     /// Where the administration listens, until its listener is taken.
     pub fn admin_address(&self) -> Option<String> {
         let admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
-        admin.as_ref().map(|admin| admin.address().to_owned())
+        admin.as_ref().map(|(admin, _)| admin.address().to_owned())
     }
 
-    /// The listener of the administration; `None` when called again.
-    pub fn take_admin(&self) -> Option<admin::Listener> {
+    /// The listener of the administration and who is let in there; `None` when called again.
+    pub fn take_admin(&self) -> Option<(admin::Listener, admin::Door)> {
         let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
         admin.take()
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::admin::SocketFault;
 use crate::config::keyring::KeysFault;
 use crate::config::secret_file::SecretFault;
+use crate::config::token_file::TokenFault;
 use crate::server::accept::BindFault;
 use crate::server::certificate::CertificateFault;
 use crate::store::postgres::PostgresFault;
@@ -65,6 +66,9 @@ pub enum StartFault {
     /// The Unix socket of the administration cannot be bound.
     #[error(transparent)]
     AdminSocket(#[from] SocketFault),
+    /// The administration has no token.
+    #[error(transparent)]
+    Token(#[from] TokenFault),
     /// The access log cannot be opened.
     #[error("log.access: {} cannot be opened; choose a folder that cloakroom may write to", path.display())]
     AccessLog {
@@ -116,6 +120,7 @@ impl StartFault {
             Self::Revocations { .. } => Some("session.store.revocations"),
             Self::AccessLog { .. } => Some("log.access"),
             Self::AdminSocket(_) => Some("server.admin"),
+            Self::Token(_) => Some("admin.token_file"),
             Self::Postgres { key, .. } => Some(key),
             Self::Redis(_) => Some("session.store.url"),
             Self::Certificate { key, .. } | Self::Bind { key, .. } | Self::Secret { key, .. } => {

@@ -1,10 +1,12 @@
 //! The listeners: one set for each core, and the one of the administration.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use super::fault::StartFault;
 use crate::admin;
 use crate::config::settings::{self, AdminAddress, Settings};
+use crate::config::token_file;
 use crate::server::accept;
 use crate::server::{Limits, Listeners, ServerSettings};
 
@@ -31,25 +33,33 @@ pub(super) fn bind(settings: &settings::Server) -> Result<Bound, StartFault> {
     })
 }
 
-/// Binds `server.admin`, if there is one.
+/// Binds `server.admin`, if there is one. The token is made when it is bound, so that a start that is refused leaves
+/// none behind.
 pub(super) fn bind_admin(
-    settings: &settings::Server,
-) -> Result<Option<admin::Listener>, StartFault> {
-    let address = match &settings.admin {
+    settings: &Settings,
+) -> Result<Option<(admin::Listener, admin::Door)>, StartFault> {
+    let listener = match &settings.server.admin {
         None => return Ok(None),
-        Some(AdminAddress::Unix(path)) => return Ok(Some(admin::Listener::unix(path)?)),
-        Some(AdminAddress::Tcp(address)) => *address,
+        Some(AdminAddress::Unix(path)) => admin::Listener::unix(path)?,
+        Some(AdminAddress::Tcp(address)) => bind_admin_port(*address)?,
     };
+    let file = &settings.admin.token_file;
+    let token = token_file::read_or_make(file)?;
+    let door = admin::Door::new(&token, file, settings.admin.open.clone());
+    Ok(Some((listener, door)))
+}
+
+fn bind_admin_port(address: SocketAddr) -> Result<admin::Listener, StartFault> {
+    const KEY: &str = "server.admin";
     let fault = |source| StartFault::Bind {
-        key: "server.admin".to_owned(),
+        key: KEY.to_owned(),
         source,
     };
-    let sockets = accept::bind("server.admin", address, 1).map_err(fault)?;
-    let listener = sockets.into_iter().next().map(|socket| {
-        let bound = socket.local_addr().unwrap_or(address);
-        admin::Listener::tcp(socket, bound)
-    });
-    Ok(listener)
+    let sockets = accept::bind(KEY, address, 1).map_err(fault)?;
+    let socket = sockets.into_iter().next();
+    let socket = socket.ok_or_else(|| StartFault::Runtime(io::ErrorKind::NotFound.into()))?;
+    let bound = socket.local_addr().unwrap_or(address);
+    Ok(admin::Listener::tcp(socket, bound))
 }
 
 /// The addresses as they were bound, and the sockets of each core.

@@ -102,7 +102,7 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
         tokio::select! {
             () = to_the_end => {}
             () = keeper.run(&reload) => {}
-            () = admin::serve(&parts, standing) => {}
+            () = admin::serve(&parts, standing, drain.clone()) => {}
         }
         keeper.leave().await;
         for core in cores {

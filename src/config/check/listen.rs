@@ -72,7 +72,7 @@ fn listeners(
     found
 }
 
-/// Where the administration listens. What it tells is for this machine: there is no TLS and no token yet.
+/// Where the administration listens. What it tells is for this machine: there is no TLS.
 fn admin(
     check: &mut Check<'_>,
     text: &str,

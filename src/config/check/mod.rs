@@ -1,5 +1,7 @@
 //! From the mirror to finished settings: what the keys mean, one by one and together. All faults at once.
 
+mod admin;
+
 mod cookies;
 
 mod listen;
@@ -46,6 +48,7 @@ pub(super) fn check(
     sealed::judge(&mut check, &mirror.session);
     let cookie = session::cookie(&mut check, mirror.session.cookie);
     let sites = site::sites(&mut check, mirror.site, &cookie);
+    let admin = admin::admin(&mut check, mirror.admin);
     let log = Log {
         format: mirror.log.format,
         access: match mirror.log.access.as_str() {
@@ -64,6 +67,7 @@ pub(super) fn check(
         cookie,
         store,
         sites,
+        admin,
         log,
         origins: check.origins,
     };

@@ -12,17 +12,17 @@ mod replace;
 
 pub use change::{ChangeFault, Rotated, drop_key, rotate};
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use self::text::Content;
+use super::new_file;
 use crate::base::clock::Time;
-use crate::base::secret::random_bytes;
 use crate::cookie::seal::ValueKeys;
 use crate::session::{KeyId, KeyRing, SessionIds};
 
@@ -190,44 +190,13 @@ pub fn is_exposed(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
-/// Makes the file. It is written under another name and linked into place, so that nobody, not even
-/// another node that starts at the same moment on the same folder, ever sees half of it.
+/// Makes the file; tells what stands in it.
 fn make(path: &Path, now: Time) -> io::Result<Zeroizing<String>> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
     let text = Content::fresh(now).written();
-
-    let name = format!(
-        ".keys-{}",
-        data_encoding::HEXLOWER.encode(&random_bytes::<8>())
-    );
-    let draft = folder.join(name);
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
-    let written = out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.sync_all())
-        .and_then(|()| fs::hard_link(&draft, path));
-    let _ = fs::remove_file(&draft);
-    match written {
-        Ok(()) => {
-            fs::File::open(folder)?.sync_all()?;
-            Ok(text)
-        }
-        // Somebody else was faster: theirs counts.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::read_to_string(path).map(Zeroizing::new)
-        }
-        Err(error) => Err(error),
+    if new_file::make(path, ".keys-", &text)? {
+        Ok(text)
+    } else {
+        fs::read_to_string(path).map(Zeroizing::new)
     }
 }
 
