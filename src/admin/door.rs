@@ -84,7 +84,8 @@ impl Door {
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return false;
         };
-        let Some((scheme, token)) = field.to_str().ok().and_then(|text| text.split_once(' ')) else {
+        let Some((scheme, token)) = field.to_str().ok().and_then(|text| text.split_once(' '))
+        else {
             return false;
         };
         let shown = hash(token.trim_matches(' ').as_bytes());
@@ -172,7 +173,14 @@ mod tests {
     fn only_what_is_listed_is_open() {
         let door = door();
         assert!(door.is_open(Page::at("/livez")));
-        for path in ["/readyz", "/metrics", "/", "livez", "/livez/", "/api/v1/learn"] {
+        for path in [
+            "/readyz",
+            "/metrics",
+            "/",
+            "livez",
+            "/livez/",
+            "/api/v1/learn",
+        ] {
             assert!(!door.is_open(Page::at(path)), "{path}");
         }
         assert!(!door.hint().contains(TOKEN) && door.hint().contains("data/admin.token"));

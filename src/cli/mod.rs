@@ -22,6 +22,10 @@ pub mod cookie;
 
 pub mod store;
 
+pub mod learn;
+
+mod admin_client;
+
 mod access;
 
 mod words;
@@ -82,6 +86,8 @@ enum Command {
     /// Say what a ticket or another cookie value of ours is.
     #[command(subcommand)]
     Cookie(cookie::CookieCommand),
+    /// Watch the cookies of a site and propose rules for them.
+    Learn(learn::LearnArgs),
     /// Judge the store, or copy it to another.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -145,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Keys(command) => keys::main(&command),
         Command::Sessions(command) => sessions::main(&command),
         Command::Cookie(command) => cookie::main(&command),
+        Command::Learn(args) => learn::main(&args),
         Command::Store(command) => store::main(&command),
         Command::Healthcheck(args) => healthcheck::main(&args),
     };

@@ -73,7 +73,9 @@ pub fn read(path: &Path) -> Result<Secret<String>, TokenFault> {
     let token = Text::In(path.to_owned())
         .read()
         .map_err(|fault| match fault {
-            SecretFault::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => {
+            SecretFault::Unreadable { path, source }
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
                 TokenFault::Absent(path)
             }
             fault => TokenFault::Unusable(fault),
@@ -112,7 +114,10 @@ mod tests {
         let token = read_or_make(&path).unwrap();
 
         assert_eq!(token.expose().len(), 43);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         assert!(read_or_make(&path).unwrap() == token);
         let other = read_or_make(&folder.path().join("other")).unwrap();
@@ -138,7 +143,10 @@ mod tests {
             fs::write(&path, written).unwrap();
             let fault = read_or_make(&path).unwrap_err();
             let told = crate::base::causes::Causes(&fault).to_string();
-            assert!(told.contains(why) && told.contains("admin.token_file"), "{told}");
+            assert!(
+                told.contains(why) && told.contains("admin.token_file"),
+                "{told}"
+            );
             assert!(!format!("{told}{fault:?}").contains("hunter2"), "{told}");
             assert_eq!(fs::read_to_string(&path).unwrap(), written, "it stays");
         }

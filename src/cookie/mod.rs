@@ -26,6 +26,8 @@ pub mod expire;
 
 pub mod tally;
 
+pub mod proposal;
+
 pub mod set_cookie;
 
 pub mod harden;
