@@ -92,7 +92,9 @@ async fn it_tells_health_and_counts_and_nothing_else() {
         "/LIVEZ",
         "/api/v1/sessions",
     ] {
-        let absent = ask(&format!("GET {path}")).await;
+        let refused = ask(&format!("GET {path}")).await;
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{path}: {refused}");
+        let absent = gate.admin_knowing(path).await;
         assert!(absent.starts_with("HTTP/1.1 404 "), "{path}: {absent}");
     }
     // On the listener of the visitors these paths are the app's.
@@ -206,6 +208,185 @@ async fn a_unix_socket_is_for_its_user_and_outlives_a_crash() {
 
     assert!(gate.stop().await.success());
     assert!(!socket.exists(), "it goes with its process");
+}
+
+/// What `admin.open` does not name is told only to who has the token.
+#[tokio::test]
+async fn what_is_not_open_needs_the_token_of_the_file() {
+    let app = App::plain().await;
+    let server = format!("{TCP}\n[admin]\nopen = [\"livez\", \"metrics\"]");
+    let setup = Setup {
+        server: &server,
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let address = gate.admin_address().await;
+    let file = gate.folder().join("data/admin.token");
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let token = gate.admin_token();
+    assert_eq!(token.len(), 43);
+    let with = async |field: &str| {
+        let head = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n{field}\r\n");
+        gate.admin_says(&head).await
+    };
+
+    for field in [
+        String::new(),
+        "Authorization: Bearer wrong\r\n".to_owned(),
+        format!("Authorization: Bearer {token}x\r\n"),
+        format!("Authorization: Bearer {}\r\n", &token[1..]),
+        format!("Authorization: Basic {token}\r\n"),
+        format!("Authorization: Bearer {token}\r\n").repeat(2),
+        format!("X-Authorization: Bearer {token}\r\n"),
+    ] {
+        let refused = with(&field).await;
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{field}: {refused}");
+        let fields = refused.to_lowercase();
+        assert!(
+            fields.contains("www-authenticate: bearer realm=\"cloakroom\""),
+            "{refused}"
+        );
+        assert!(
+            refused.contains("admin.token") && !refused.contains(&token),
+            "{refused}"
+        );
+    }
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        eventually("readiness", async || {
+            let answer = with(&format!("Authorization: {scheme} {token}\r\n")).await;
+            answer.starts_with("HTTP/1.1 200 ").then_some(())
+        })
+        .await;
+    }
+    let api = gate.admin("/api/v1/learn?site=app").await;
+    assert!(api.starts_with("HTTP/1.1 401 "), "{api}");
+    let body = api.split("\r\n\r\n").nth(1).unwrap();
+    let told: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert!(told["error"].as_str().unwrap().contains("admin.token"));
+    assert!(gate.admin("/livez").await.starts_with("HTTP/1.1 200 "));
+    let metrics = gate.admin("/metrics").await;
+    assert!(metrics.contains("\ncloakroom_admin_refusals_total 8\n"));
+
+    // Whoever tries over and over does not fill the log.
+    for _ in 0..30 {
+        with("").await;
+    }
+    let logged = gate.printed().matches("without its token").count();
+    assert!((1..30).contains(&logged), "{logged}");
+    assert!(!gate.printed().contains(&token));
+}
+
+#[tokio::test]
+async fn with_nothing_open_health_is_told_over_the_token_alone() {
+    let app = App::plain().await;
+    let server = format!("{UNIX}\n[admin]\nopen = []\ntoken_file = \"run/token\"");
+    let setup = Setup {
+        server: &server,
+        ..Setup::default()
+    };
+    let mut gate = Gate::with(&app, setup).await;
+    let socket = gate.folder().join("run/admin.sock");
+    let ask = async |path: &str, field: &str| {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{field}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let token = fs::read_to_string(gate.folder().join("run/token")).unwrap();
+    let field = format!("Authorization: Bearer {}\r\n", token.trim_end());
+    for path in ["/livez", "/readyz", "/metrics", "/"] {
+        let refused = ask(path, "").await;
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{path}: {refused}");
+    }
+    assert!(ask("/livez", &field).await.starts_with("HTTP/1.1 200 "));
+    eventually("readiness", async || {
+        let answer = ask("/readyz", &field).await;
+        answer.starts_with("HTTP/1.1 200 ").then_some(())
+    })
+    .await;
+
+    assert_eq!(healthcheck(gate.folder()), (Some(0), "ready\n".to_owned()));
+
+    // A token of the operator is used as it is; the gateway knows it after a restart.
+    let own = "a-token-that-an-operator-made-0123456789";
+    fs::write(gate.folder().join("run/token"), format!("{own}\n")).unwrap();
+    let (code, told) = healthcheck(gate.folder());
+    assert_eq!(code, Some(1));
+    assert!(told.contains("token") && !told.contains(own), "{told}");
+    assert!(gate.stop().await.success());
+    gate.restart().await;
+    let field = format!("Authorization: Bearer {own}\r\n");
+    assert!(ask("/livez", &field).await.starts_with("HTTP/1.1 200 "));
+
+    fs::remove_file(gate.folder().join("run/token")).unwrap();
+    let (code, told) = healthcheck(gate.folder());
+    assert_eq!(code, Some(1));
+    assert!(told.contains("admin.token_file"), "{told}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    write_certificate(folder.path());
+    let run = |server: &str| {
+        let setup = Setup {
+            server,
+            ..Setup::default()
+        };
+        let text = configuration("127.0.0.1:9".parse().unwrap(), setup);
+        fs::write(folder.path().join("cloakroom.toml"), text).unwrap();
+        let args = ["run", "--config", "cloakroom.toml"];
+        let output = cloakroom(folder.path(), &args).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), told)
+    };
+    for (written, expected) in [
+        ("", "is empty"),
+        ("hunter2", "too short"),
+        ("hunter2 hunter2 hunter2 hunter2 hunter2", "cannot"),
+    ] {
+        fs::write(folder.path().join("token"), written).unwrap();
+        let (code, told) = run(&format!("{TCP}\n[admin]\ntoken_file = \"token\""));
+        assert_eq!(code, Some(78), "{told}");
+        assert!(
+            told.contains("admin.token_file") && told.contains(expected),
+            "{told}"
+        );
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    let (code, told) = run(&format!(
+        "{TCP}\n[admin]\ntoken_file = \"/proc/cloakroom/token\""
+    ));
+    assert_eq!(code, Some(78), "{told}");
+    assert!(told.contains("cannot be made"), "{told}");
+}
+
+/// There is nothing to guard without the listener.
+#[tokio::test]
+async fn without_the_listener_no_token_is_made() {
+    let app = App::plain().await;
+    let gate = Gate::in_front_of(&app).await;
+    assert!(gate.folder().join("data/session.keys").exists());
+    assert!(!gate.folder().join("data/admin.token").exists());
+}
+
+#[tokio::test]
+async fn a_token_that_others_can_read_is_told_of() {
+    let app = App::plain().await;
+    let mut gate = gate(&app, TCP).await;
+    assert!(!gate.printed().contains("can be read by others"));
+    let file = gate.folder().join("data/admin.token");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(gate.stop().await.success());
+    gate.restart().await;
+    let printed = gate.printed();
+    assert!(
+        printed.contains("can be read by others") && printed.contains("admin.token"),
+        "{printed}"
+    );
 }
 
 fn healthcheck(folder: &Path) -> (Option<i32>, String) {

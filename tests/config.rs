@@ -135,6 +135,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(shown.session, least.session);
     assert_eq!(shown.cookie, least.cookie);
     assert_eq!(shown.store, least.store);
+    assert_eq!(shown.admin, least.admin);
     assert_eq!(shown.log, least.log);
     let mut site = shown.sites[0].clone();
     site.cookies.rules.clear();

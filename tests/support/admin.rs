@@ -33,6 +33,22 @@ impl Gate {
             .await
     }
 
+    /// The same for whoever has the token.
+    pub async fn admin_knowing(&self, path: &str) -> String {
+        let token = self.admin_token();
+        self.admin_says(&format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ))
+        .await
+    }
+
+    /// The token of the administration.
+    pub fn admin_token(&self) -> String {
+        let file = self.folder().join("data/admin.token");
+        let text = std::fs::read_to_string(file).expect("the token");
+        text.trim_end().to_owned()
+    }
+
     /// What it answers to these bytes, until it closes.
     pub async fn admin_says(&self, bytes: &str) -> String {
         let stream = TcpStream::connect(self.admin_address().await).await;
