@@ -272,6 +272,48 @@ fn a_full_jar_gives_up_its_oldest_cookie_and_first_the_dead_ones() {
     assert_eq!(names(record_of(&effects)), ["c", "d", "f"]);
 }
 
+#[test]
+fn whoever_fills_a_jar_is_told_what_went_whatever_the_turn() {
+    let turns = [
+        Turn::Stay,
+        Turn::Rotate,
+        log_in("alice", true).turn,
+        log_in("alice", false).turn,
+    ];
+    for turn in turns {
+        let (mut session, ticket) = stored_session();
+        for (name, created) in [("b", 2), ("a", 1), ("c", 3)] {
+            let put = put(name, "1", after(created));
+            let effects = commit(&mut session, &ticket, put, after(3));
+            assert!(effects.committed.evicted.is_empty(), "there is room");
+        }
+        let mut change = put("d", "1", after(4));
+        change.cookies.extend(put("e", "1", after(5)).cookies);
+        change.turn = turn.clone();
+        let effects = commit(&mut session, &ticket, change, after(5));
+        // A login that begins anew has an empty jar.
+        let expected: &[&[u8]] = match turn {
+            Turn::LogIn { carry: false, .. } => &[],
+            _ => &[b"a", b"b"],
+        };
+        let evicted = effects.committed.evicted.iter().map(|name| &**name);
+        assert_eq!(evicted.collect::<Vec<_>>(), expected, "{turn:?}");
+    }
+}
+
+#[test]
+fn a_refused_change_lets_nothing_go() {
+    let (mut session, ticket) = stored_session();
+    for name in ["a", "b", "c"] {
+        commit(&mut session, &ticket, put(name, "1", START), START);
+    }
+    let large = put("d", &"x".repeat(4096), after(1));
+    let effects = commit(&mut session, &ticket, large, after(1));
+    assert_eq!(effects.committed.outcome, Outcome::TooLarge);
+    assert!(effects.committed.evicted.is_empty());
+    assert_eq!(names(&session.record), ["a", "b", "c"]);
+}
+
 fn names(record: &Record) -> Vec<String> {
     let name = |cookie: &KeptCookie| String::from_utf8_lossy(&cookie.identity.name).into_owned();
     record.jar("shop").iter().map(name).collect()
