@@ -43,6 +43,7 @@ const COOKIE: &[&[u8]] = &[
     b"sessionid",
     b"cart=",
     b"cart={sealed}",
+    b"cart=of-the-app",
     b"{sealed}",
     b"_ga=1",
     b"$Version=1",
@@ -127,7 +128,12 @@ const SET_COOKIE: &[&[u8]] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(ProptestConfig {
+        cases: 4096,
+        // What is found goes into the corpus of the fuzz target, where both see it.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn whatever_a_browser_sends_the_laws_hold(input in input(COOKIE)) {

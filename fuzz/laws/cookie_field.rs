@@ -140,11 +140,8 @@ fn what_goes_up_came_so(stand: &Stand, up: &[u8], came: &[Vec<u8>]) {
     let sealed = [b"cart=", &**TOKEN].concat();
     let mut rest = came.iter();
     for pair in &pairs {
-        let before = if *pair == opened { &sealed } else { pair };
-        assert!(
-            rest.any(|other| other == before),
-            "made up, or out of order"
-        );
+        let is_it = |other: &Vec<u8>| other == pair || *pair == opened && *other == sealed;
+        assert!(rest.any(is_it), "made up, or out of order");
         assert!(pair.contains(&b'='), "nameless");
     }
     if stand.policy.enforce {
@@ -207,6 +204,11 @@ fn nobody_finds_more(stand: &Stand, up: &[u8]) {
         );
         // A sealed one was opened, and a reader who splits at gaps may find a sign without a name.
         if !stand.policy.enforce || name == b"cart" || name.is_empty() {
+            continue;
+        }
+        if !name.is_ascii() {
+            // Found within the value of a rule that allows such bytes. Python's reader stops at most of them.
+            assert!(stand.allows_non_ascii(), "{shown}");
             continue;
         }
         assert_eq!(stand.mode(&name), Mode::Pass, "{shown}");

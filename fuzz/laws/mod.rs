@@ -71,6 +71,11 @@ impl Stand {
         Self { policy, default }
     }
 
+    /// Whether there is a rule whose values may hold bytes past ASCII.
+    pub fn allows_non_ascii(&self) -> bool {
+        self.policy.rules.iter().any(|rule| rule.non_ascii)
+    }
+
     /// What is to become of a cookie of that name.
     pub fn mode(&self, name: &[u8]) -> Mode {
         self.rule(name).unwrap_or(self.default)
