@@ -1,0 +1,116 @@
+//! What the rules do not say: what stays under the default, and what was not seen.
+
+use std::collections::BTreeSet;
+
+use super::super::policy::Mode;
+use super::super::tally::Tally;
+use super::Judged;
+use super::judge::{Choice, SERVLET_SESSION, is_hidden};
+
+/// All notes, the most telling first. `wordless` are cookies that no rule can name, and what was to become of them.
+pub(super) fn all(tally: &Tally, judged: &[Judged<'_>], wordless: &[(&str, Mode)]) -> Vec<String> {
+    let mut notes = vec![format!("Seen in {} requests.", tally.requests)];
+    notes.extend(kept(judged));
+    for (name, mode) in wordless {
+        let mode = mode.word();
+        notes.push(format!(
+            "No rule can name {name}: it stays under the default, though {mode} would suit it."
+        ));
+    }
+    notes.extend(cautions(judged));
+    notes.extend(gaps(tally, judged));
+    notes
+}
+
+/// What stays under the default.
+fn kept(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
+    let named = |choice: Choice| {
+        list(
+            judged
+                .iter()
+                .filter(move |one| one.verdict.choice == choice),
+        )
+    };
+    let hidden = named(Choice::Hidden)
+        .map(|names| format!("Kept by default, since no script can see them (HttpOnly): {names}."));
+    let unseen = named(Choice::Unseen)
+        .map(|names| format!("Kept by default, since the app only deleted them: {names}."));
+    hidden.into_iter().chain(unseen)
+}
+
+/// What to look at before the rules go live.
+fn cautions(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
+    let passed = |one: &&Judged<'_>| matches!(one.verdict.choice, Choice::Rule(Mode::Pass, ..));
+    let foreign = judged.iter().filter(passed);
+    let foreign = list(foreign.filter(|one| one.seen.same_site_none > 0)).map(|names| {
+        format!(
+            "The app says SameSite=None, and browsers will get Lax: {names}. If other sites embed this one, add \
+             same_site = \"None\"."
+        )
+    });
+    let kept = |one: &&Judged<'_>| match one.verdict.choice {
+        Choice::Hidden => true,
+        Choice::Rule(mode, ..) => mode == Mode::Keep,
+        Choice::Unseen => false,
+    };
+    let earlier = judged.iter().filter(kept);
+    let earlier = list(earlier.filter(|one| one.seen.unknown > 0)).map(|names| {
+        format!(
+            "Browsers hold some from before this watch: {names}. A rule with mode = \"keep\" and adopt_until = DATE \
+             moves them into the jar, and nobody is logged out."
+        )
+    });
+    let odd = judged.iter().filter(|one| is_hidden(one.seen));
+    let odd = list(odd.filter(|one| one.seen.changed > 0)).map(|names| {
+        format!(
+            "Some came with another value than the app last set, though scripts cannot write them: {names}. Answers \
+             that cross do that, and names that are set for several paths."
+        )
+    });
+    let servlet = judged.iter().any(|one| one.name == SERVLET_SESSION);
+    let servlet = servlet.then(|| {
+        format!(
+            "For {SERVLET_SESSION}, write strip_path_params = [\"jsessionid\"] into [[site]] too: no session then \
+             comes from a link."
+        )
+    });
+    [foreign, earlier, odd, servlet].into_iter().flatten()
+}
+
+/// What was not seen.
+fn gaps(tally: &Tally, judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
+    let mut readable = judged
+        .iter()
+        .filter(|one| one.seen.set > 0 && !is_hidden(one.seen))
+        .peekable();
+    let never_sent = readable.peek().is_some() && readable.all(|one| one.seen.sent == 0);
+    let never_sent = never_sent.then(|| {
+        "No browser sent a cookie that scripts could have used: browsers seem not to get any here, so scripts can \
+         neither read nor change one. Watch with default = \"pass\" and enforce = false before you trust this."
+            .to_owned()
+    });
+    let nothing = (judged.is_empty()).then(|| "No cookie was seen.".to_owned());
+    let none_hidden = !judged.is_empty() && !judged.iter().any(|one| is_hidden(one.seen));
+    let none_hidden = none_hidden.then(|| {
+        "No cookie was set with HttpOnly: did nobody log in while this watched?".to_owned()
+    });
+    let none_deleted = !judged.is_empty() && judged.iter().all(|one| one.seen.deleted == 0);
+    let none_deleted = none_deleted
+        .then(|| "No cookie was deleted: did nobody log out while this watched?".to_owned());
+    let untold = (tally.untold > 0).then(|| {
+        format!(
+            "{} times a cookie was not told apart (too many names, or too long a one): these stay under the default.",
+            tally.untold
+        )
+    });
+    [nothing, none_hidden, none_deleted, never_sent, untold]
+        .into_iter()
+        .flatten()
+}
+
+/// The cookies' names, those of a family as one. `None` when there is none.
+fn list<'a>(cookies: impl Iterator<Item = &'a Judged<'a>>) -> Option<String> {
+    let names: BTreeSet<&str> = cookies.map(|one| &*one.family).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
