@@ -8,7 +8,7 @@ use super::Gateway;
 use super::admit::Admitted;
 use super::path::NormalPath;
 use super::refusal::Refusal;
-use super::site::{Found, Site};
+use super::site::{Found, Site, SiteTable};
 use crate::base::meter::Count;
 
 impl Gateway {
@@ -18,20 +18,38 @@ impl Gateway {
         head: &mut Parts,
         admitted: &mut Admitted,
     ) -> Result<(), Refusal> {
-        let Some(site) = self.sites.stripping(&admitted.host, &admitted.path) else {
-            return Ok(());
+        let stripped = self.sites.strip_path_params(head, admitted);
+        if !matches!(stripped, Ok(false)) {
+            self.meter.count(Count::PathParamsStripped);
+        }
+        stripped.map(drop)
+    }
+}
+
+impl SiteTable {
+    /// Takes out of the path what its site strips from paths. True when there was something; where there was none,
+    /// nothing is refused.
+    ///
+    /// # Errors
+    /// When the path can be read in two ways, before or afterwards.
+    pub fn strip_path_params(
+        &self,
+        head: &mut Parts,
+        admitted: &mut Admitted,
+    ) -> Result<bool, Refusal> {
+        let Some(site) = self.stripping(&admitted.host, &admitted.path) else {
+            return Ok(false);
         };
         let Some(mut target) = site.strip_path_params.strip(head.uri.path().as_bytes()) else {
-            return Ok(());
+            return Ok(false);
         };
-        self.meter.count(Count::PathParamsStripped);
         // What goes may be all that was ambiguous; a request that tried is refused all the same.
         if admitted.path.is_ambiguous() && !site.pass_ambiguous_paths {
             return Err(Refusal::AmbiguousPath);
         }
         let path = NormalPath::read(&String::from_utf8_lossy(&target));
         // Parameters that hold an encoded slash, where those are passed, can lead from site to site.
-        match self.sites.find(&admitted.host, &path) {
+        match self.find(&admitted.host, &path) {
             Found::Site(found) if std::ptr::eq::<Site>(found, site) => {}
             _ => return Err(Refusal::AmbiguousPath),
         }
@@ -41,7 +59,7 @@ impl Gateway {
         }
         head.uri = with_target(&head.uri, target).ok_or(Refusal::AmbiguousPath)?;
         admitted.path = path;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) struct SiteFound {
     pub upstream: String,
     /// The Host that the app is sent.
     pub app_host: String,
+    /// What the app is asked for, where path parameters were stripped.
+    pub target: Option<String>,
     pub session: &'static str,
     /// What the session mode means for this request.
     pub session_why: &'static str,

@@ -8,6 +8,8 @@ mod asked;
 
 mod scene;
 
+mod found;
+
 mod inward;
 
 mod outward;
@@ -22,23 +24,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use http::header::{COOKIE, HeaderValue};
+use http::request::Parts;
 
-use self::account::{Account, Near, Refused, RuleFound, SiteFound, Whence};
+use self::account::{Account, Refused, SiteFound};
 use self::asked::Asked;
-use self::scene::{Scene, Seat};
+use self::scene::Scene;
 use self::told::Told;
 use super::{BAD_CONFIG, ConfigArgs, FAILED, FINE, USAGE, complain, say};
 use crate::base::causes::Causes;
 use crate::base::clock::Clock;
 use crate::config::{self, Settings};
-use crate::gateway::access::{CrossSite, PathPattern, Rule};
+use crate::gateway::access::Rule;
 use crate::gateway::admit::{Admitted, admit};
-use crate::gateway::refusal::Refusal;
-use crate::gateway::site::{AppHost, SiteTable, is_host};
-use crate::gateway::visit::SessionMode;
+use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::{Arrival, jar_request};
 use crate::headers::fetch::Provenance;
-use crate::headers::hop;
 use crate::run::{admit_limits, cookie_limits, sites};
 
 /// An address for documentation (RFC 5737): the visitor is made up.
@@ -105,9 +105,8 @@ fn explain(args: &ExplainArgs) -> Result<u8, (u8, String)> {
 
 /// All that is to be said, in the order in which the gateway does it.
 fn account(settings: &Settings, table: &SiteTable, asked: &Asked) -> Account {
-    let head = &asked.head;
     let mut account = Account {
-        method: head.method.to_string(),
+        method: asked.head.method.to_string(),
         url: asked.url(),
         refused: None,
         site: None,
@@ -116,69 +115,94 @@ fn account(settings: &Settings, table: &SiteTable, asked: &Asked) -> Account {
         set_cookies: Vec::new(),
         headers: None,
     };
-    let arrival = arrival(settings);
-    let limits = &settings.server.limits;
-    let admitted = match admit(head, &arrival, &admit_limits(limits)) {
-        Ok(admitted) => admitted,
-        Err(fault) => {
-            account.refused = Some(refused(&fault.into(), Vec::new()));
-            return account;
+    match Placed::find(settings, table, asked) {
+        Ok(placed) => tell(&mut account, settings, &placed, &asked.set_cookies),
+        Err(refused) => account.refused = Some(refused),
+    }
+    account
+}
+
+/// A request that has come to its site.
+struct Placed<'a> {
+    head: Parts,
+    arrival: Arrival,
+    admitted: Admitted,
+    site: &'a Site,
+    rule: Option<&'a Rule>,
+    /// Whether something was taken out of its path.
+    is_stripped: bool,
+}
+
+impl<'a> Placed<'a> {
+    fn find(settings: &Settings, table: &'a SiteTable, asked: &Asked) -> Result<Self, Refused> {
+        let mut head = asked.head.clone();
+        let arrival = arrival(settings);
+        let limits = admit_limits(&settings.server.limits);
+        let mut admitted = admit(&head, &arrival, &limits)
+            .map_err(|fault| found::refused(&fault.into(), Vec::new()))?;
+        let stripped = table.strip_path_params(&mut head, &mut admitted);
+        let placed = stripped.and_then(|stripped| Ok((table.place(&admitted)?, stripped)));
+        match placed {
+            Ok(((site, rule), is_stripped)) => Ok(Self {
+                head,
+                arrival,
+                admitted,
+                site,
+                rule,
+                is_stripped,
+            }),
+            Err(refusal) => {
+                let near = found::near(settings, &refusal, &admitted.host);
+                Err(found::refused(&refusal, near))
+            }
         }
-    };
-    let (site, rule) = match table.place(&admitted) {
-        Ok(placed) => placed,
-        Err(refusal) => {
-            let near = near(settings, &refusal, &admitted.host);
-            account.refused = Some(refused(&refusal, near));
-            return account;
-        }
-    };
+    }
+}
+
+fn tell(
+    account: &mut Account,
+    settings: &Settings,
+    placed: &Placed<'_>,
+    set_cookies: &[HeaderValue],
+) {
+    let Placed {
+        head,
+        arrival,
+        admitted,
+        site,
+        ..
+    } = placed;
     let from = Provenance::of(&head.method, &head.headers, |origin| {
         site.is_own_origin(origin)
     });
     let could_carry = from.could_carry(settings.cookie.same_site);
-    let named = settings
-        .sites
-        .iter()
-        .position(|one| *one.name == *site.name);
-    let mut scene = Scene {
-        settings,
-        site,
-        at: named.unwrap_or_default(),
-        rule,
-        seat: Seat::IfThere,
-        now: Clock::system().now(),
-    };
-    scene.seat = Seat::of(scene.mode(), could_carry);
-    account.site = Some(site_found(&scene, &admitted));
-    account.provenance = Some(provenance(&scene, &from, could_carry, asked));
-    let path = head.uri.path();
-    let request = jar_request(site, &admitted, path, &from, scene.now);
+    let now = Clock::system().now();
+    let scene = Scene::of(settings, site, placed.rule, could_carry);
+    account.site = Some(SiteFound {
+        target: placed.is_stripped.then(|| head.uri.to_string()),
+        ..found::site(&scene, admitted)
+    });
+    account.provenance = Some(found::provenance(&scene, &from, could_carry, head));
+    let request = jar_request(site, admitted, head.uri.path(), &from, now);
     let fields = head.headers.get_all(COOKIE).iter();
     let fields: Vec<_> = fields.map(HeaderValue::as_bytes).collect();
-    let foretold = site.cookies.foretell(
-        fields.iter().copied(),
-        scene.ticket_name().as_bytes(),
-        &cookie_limits(limits),
-        scene.now,
-    );
+    let limits = cookie_limits(&settings.server.limits);
+    let ticket_name = scene.ticket_name().as_bytes();
+    let foretold = site
+        .cookies
+        .foretell(fields.iter().copied(), ticket_name, &limits, now);
     match foretold {
         Ok(foretold) => {
             account.cookies = inward::brought(&scene, &foretold);
             let cookie = inward::field(&scene, &foretold, &request);
-            account.headers = Some(stamped::headers(&scene, head, &arrival, &admitted, cookie));
+            account.headers = Some(stamped::headers(&scene, head, arrival, admitted, cookie));
         }
-        Err(too_much) => {
-            let why = format!("{too_much}: {}", cookie_bounds(settings));
-            let refused = refused(&too_much.into(), Vec::new());
-            account.refused = Some(Refused { why, ..refused });
-        }
+        Err(too_much) => account.refused = Some(found::too_much(settings, too_much, &limits)),
     }
-    let set_cookies = asked.set_cookies.iter();
-    account.set_cookies = set_cookies
-        .map(|field| outward::set(&scene, field, &request))
-        .collect();
-    account
+    let told = set_cookies
+        .iter()
+        .map(|field| outward::set(&scene, field, &request));
+    account.set_cookies = told.collect();
 }
 
 fn arrival(settings: &Settings) -> Arrival {
@@ -187,127 +211,5 @@ fn arrival(settings: &Settings) -> Arrival {
         peer: SocketAddr::new(VISITOR, 0),
         local: first.unwrap_or(SocketAddr::new(VISITOR, 443)),
         sni: None,
-    }
-}
-
-fn cookie_bounds(settings: &Settings) -> String {
-    let limits = cookie_limits(&settings.server.limits);
-    let place = settings.origins.place("server.limits.cookie_bytes");
-    format!(
-        "at most {} bytes (server.limits.cookie_bytes, {place}) and {} pairs",
-        limits.bytes_max, limits.pairs_max
-    )
-}
-
-fn refused(refusal: &Refusal, sites: Vec<Near>) -> Refused {
-    Refused {
-        status: refusal.status().as_u16(),
-        reason: refusal.word(),
-        why: Causes(refusal).to_string(),
-        sites,
-    }
-}
-
-/// The sites that may have been meant: those of the host, or all of them.
-fn near(settings: &Settings, refusal: &Refusal, host: &str) -> Vec<Near> {
-    let is_meant = |site: &config::settings::Site| {
-        let is_at_host = site.hosts.iter().any(|pattern| is_host(host, pattern));
-        is_at_host || matches!(refusal, Refusal::UnknownHost)
-    };
-    let sites = settings.sites.iter().enumerate();
-    let meant = sites.filter(|(_, site)| is_meant(site));
-    meant.map(|(at, _)| near_one(settings, at)).collect()
-}
-
-fn near_one(settings: &Settings, at: usize) -> Near {
-    let site = &settings.sites[at];
-    Near {
-        name: site.name.clone(),
-        hosts: site.hosts.clone(),
-        path: site.path.clone(),
-        place: settings.origins.place(&format!("site[{at}]")).to_string(),
-    }
-}
-
-fn site_found(scene: &Scene<'_>, admitted: &Admitted) -> SiteFound {
-    let settings = &scene.settings.sites[scene.at];
-    SiteFound {
-        name: settings.name.clone(),
-        place: scene.place(""),
-        host: admitted.host.clone(),
-        path: settings.path.clone(),
-        upstream: settings.upstream.address.to_string(),
-        app_host: match &scene.site.host {
-            AppHost::Keep => admitted.authority.clone(),
-            AppHost::Fixed { field, .. } => String::from_utf8_lossy(field.as_bytes()).into_owned(),
-        },
-        session: session_word(scene.mode()),
-        session_why: session_why(scene.mode(), scene.seat),
-        enforce: scene.site.cookies.enforce,
-        rule: scene.rule.map(|rule| rule_found(scene, rule)),
-    }
-}
-
-fn rule_found(scene: &Scene<'_>, rule: &Rule) -> RuleFound {
-    let nth = scene
-        .site
-        .rules
-        .iter()
-        .position(|one| std::ptr::eq(one, rule));
-    RuleFound {
-        path: match &rule.path {
-            PathPattern::Exactly(path) => path.clone(),
-            PathPattern::Below(base) => format!("{base}/*"),
-        },
-        place: scene.place(&format!(".rule[{}]", nth.unwrap_or_default())),
-        session: rule.session.map(session_word),
-        cross_site: match rule.cross_site {
-            CrossSite::Allow => "allow",
-            CrossSite::Refuse => "refuse",
-        },
-    }
-}
-
-const fn session_word(mode: SessionMode) -> &'static str {
-    match mode {
-        SessionMode::Attach => "attach",
-        SessionMode::Lazy => "lazy",
-        SessionMode::Observe => "observe",
-        SessionMode::Off => "off",
-    }
-}
-
-const fn session_why(mode: SessionMode, seat: Seat) -> &'static str {
-    match (mode, seat) {
-        (SessionMode::Off, _) => "no session",
-        (_, Seat::None(_)) => {
-            "a session that is there is used; none begins, and nothing changes in it"
-        }
-        (SessionMode::Attach, _) => "every visitor gets a ticket",
-        (SessionMode::Lazy, _) => "a ticket only when there is something to remember",
-        (SessionMode::Observe, _) => {
-            "a session that is there is used, and not kept alive; none begins"
-        }
-    }
-}
-
-fn provenance(scene: &Scene<'_>, from: &Provenance, could_carry: bool, asked: &Asked) -> Whence {
-    let head = &asked.head;
-    let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
-    let is_allowed = scene
-        .rule
-        .is_some_and(|rule| rule.cross_site == CrossSite::Allow);
-    Whence {
-        cross_site: from.is_cross_site(),
-        why: from.testimony(),
-        could_carry_ticket: could_carry,
-        refused_with_session: !is_allowed && from.crosses_site_changing_state(upgrades),
-        kept_cookies: if from.same_site_for_jar() {
-            "all"
-        } else if from.top_level_safe() {
-            "all-but-strict"
-        } else {
-            "same-site-none"
-        },
     }
 }

@@ -1,7 +1,6 @@
 //! What the verdicts are found in: the site, where its lines are written, and whether there is a session.
 
 use super::account::Ruling;
-use crate::base::clock::Time;
 use crate::config::Settings;
 use crate::gateway::access::Rule;
 use crate::gateway::site::Site;
@@ -14,8 +13,9 @@ pub(super) struct Scene<'a> {
     /// Where it stands among the sites.
     pub at: usize,
     pub rule: Option<&'a Rule>,
+    /// How it uses sessions, with what the rule says of it.
+    pub mode: SessionMode,
     pub seat: Seat,
-    pub now: Time,
 }
 
 /// Whether a request has a session for what is to be remembered.
@@ -36,6 +36,28 @@ impl Seat {
             (_, false) => Self::None("this request may not change a session"),
             (SessionMode::Observe, true) => Self::IfThere,
             (SessionMode::Attach | SessionMode::Lazy, true) => Self::Taken,
+        }
+    }
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn of(
+        settings: &'a Settings,
+        site: &'a Site,
+        rule: Option<&'a Rule>,
+        could_carry: bool,
+    ) -> Self {
+        let mut named = settings.sites.iter();
+        let at = named.position(|one| *one.name == *site.name);
+        let mode = rule.and_then(|rule| rule.session).unwrap_or(site.session);
+        Self {
+            settings,
+            site,
+            // The sites were built from these settings, and no two have one name.
+            at: at.unwrap_or_default(),
+            rule,
+            mode,
+            seat: Seat::of(mode, could_carry),
         }
     }
 }
@@ -74,12 +96,6 @@ impl Scene<'_> {
                 }
             }
         }
-    }
-
-    /// The mode of sessions, with what the rule says of it.
-    pub(super) fn mode(&self) -> SessionMode {
-        let by_rule = self.rule.and_then(|rule| rule.session);
-        by_rule.unwrap_or(self.site.session)
     }
 }
 

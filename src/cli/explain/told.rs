@@ -50,6 +50,13 @@ fn tell_site(f: &mut fmt::Formatter<'_>, site: &SiteFound) -> fmt::Result {
     )?;
     let (upstream, app_host) = (&site.upstream, &site.app_host);
     line(f, "app", format_args!("{upstream}, sent Host: {app_host}"))?;
+    if let Some(target) = &site.target {
+        line(
+            f,
+            "",
+            format_args!("asked for {target}: the rest was stripped from the path"),
+        )?;
+    }
     if let Some(rule) = &site.rule {
         let mut says = Vec::new();
         says.extend(rule.session.map(|mode| format!("session = \"{mode}\"")));
