@@ -841,3 +841,45 @@ async fn what_is_told_of_other_sites_is_what_a_gateway_does() {
         assert_eq!(told["could_carry_ticket"], gets_one, "{method} {headers:?}");
     }
 }
+
+#[tokio::test]
+async fn what_a_gateway_sealed_or_signed_is_told_apart_and_not_shown() {
+    let app = App::answering(|_| {
+        Reply::ok("ok")
+            .header("set-cookie", "cart=three-red-apples; Path=/")
+            .header("set-cookie", "lang=three-red-apples; Path=/")
+    })
+    .await;
+    let site = ruled("");
+    let setup = Setup {
+        site: &site,
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let browser = gate.browser();
+    browser.get("/").send().await;
+    let everything = browser.everything();
+    let told = explain(
+        gate.folder(),
+        &["--cookie", &everything, "https://localhost/"],
+    );
+    for cookie in told["cookies"].as_array().unwrap() {
+        let (verdict, reaches_app) = match cookie["name"].as_str().unwrap() {
+            "__Host-session" => ("ticket", "no"),
+            _ => ("opened", "depends"),
+        };
+        assert_eq!(
+            (&cookie["verdict"], &cookie["reaches_app"]),
+            (&json!(verdict), &json!(reaches_app)),
+            "{cookie}"
+        );
+    }
+    let (_, printed) = run(
+        gate.folder(),
+        &["--cookie", &everything, "https://localhost/"],
+    );
+    for name in ["__Host-session", "cart", "lang"] {
+        let value = browser.cookie(name).unwrap();
+        assert!(!printed.contains(&value[..16]), "{name}: {printed}");
+    }
+}

@@ -71,8 +71,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Say what becomes of a request, its cookies and the app's: each verdict with the place of its rule.
     ///
-    /// Asks the configuration alone, neither a store nor an app, and opens no value. Ends with 0 if the request would reach
-    /// an app, and with 1 if it would be refused.
+    /// Asks the configuration alone, neither a store nor an app, and opens no value. Ends with 0 if the request would
+    /// reach an app, and with 1 if it would be refused.
     Explain(explain::ExplainArgs),
     /// Make certificates.
     #[command(subcommand)]
