@@ -181,8 +181,12 @@ fn screen_cookies<'s>(
         match outgoing {
             Outgoing::Keep(act) => keep(act, jar, change, parting, scene),
             Outgoing::Mirror(act, copy) => {
+                // A copy may be left of a session that is no more, so that its deletion needs none.
+                match act {
+                    JarAct::Put(_) => parting.mirrored.push(copy),
+                    JarAct::Remove(_) => parting.passed.push(copy),
+                }
                 keep(act, jar, change, parting, scene);
-                parting.mirrored.push(copy);
             }
             Outgoing::Bind(unbound) => parting.unbound.push(unbound),
             Outgoing::Pass(field) => parting.passed.push(field),

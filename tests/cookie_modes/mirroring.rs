@@ -53,6 +53,20 @@ async fn a_copy_that_nobody_made_reaches_no_app() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_session_that_is_no_more_can_be_deleted() {
+    let app = app().await;
+    let gate = gate(&app, MIRROR).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "theme=dark; Path=/");
+    browser
+        .get("/set?theme=;%20Path=/;%20Max-Age=0")
+        .send()
+        .await;
+    assert_eq!(browser.names(), ["__Host-session"]);
+    assert_eq!(counted(&gate, "cookies_refused").await, 0);
+}
+
+#[tokio::test]
 async fn a_logout_takes_the_copy_away() {
     let app = app().await;
     let gate = gate(&app, MIRROR).await;
