@@ -48,12 +48,12 @@ fn main() {
     let request = request();
     row("screened, and put behind a jar of 3", || {
         let incoming = screen(&policy, black_box(&[COOKIE]));
-        let field = policy.cookie_field(&jar, &request, &incoming.passed);
+        let field = policy.cookie_field(&jar, &request, incoming.passed.into());
         black_box(field.unwrap());
     });
     row("screened, with an empty jar", || {
         let incoming = screen(&policy, black_box(&[COOKIE]));
-        let field = policy.cookie_field(&[], &request, &incoming.passed);
+        let field = policy.cookie_field(&[], &request, incoming.passed.into());
         black_box(field.unwrap());
     });
 

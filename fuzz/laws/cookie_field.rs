@@ -179,17 +179,19 @@ fn what_is_plain_goes_up(stand: &Stand, up: &[u8], came: &[Vec<u8>]) {
 }
 
 fn a_sealed_cookie_is_opened_or_gone(stand: &Stand, up: &[u8], came: &[Vec<u8>]) {
-    let first = came.iter().find(|pair| pair.starts_with(b"cart="));
-    let untouched = first.is_some_and(|pair| pair[5..] == **TOKEN);
+    // Of several the first that opens counts; what is only reported may stand before it.
+    let untouched = came
+        .iter()
+        .any(|pair| *pair == [b"cart=", &**TOKEN].concat());
     let carts: Vec<_> = browser(up)
         .into_iter()
         .filter(|(name, _)| name == b"cart")
         .map(|(_, value)| value)
         .collect();
-    if untouched {
-        assert_eq!(carts, [PLAIN]);
-    } else if stand.policy.enforce {
-        assert!(carts.is_empty(), "what was never sealed was believed");
+    assert!(carts.len() <= 1, "one name twice");
+    if stand.policy.enforce {
+        let opened: &[&[u8]] = if untouched { &[PLAIN] } else { &[] };
+        assert_eq!(carts, opened, "what was never sealed was believed");
     }
 }
 
@@ -237,7 +239,9 @@ fn the_jar_comes_first(stand: &Stand, up: &[u8], request: &AppRequest<'_>) {
         adopted: false,
     };
     let jar = [kept(b"sessionid"), kept(b"wp-secret")];
-    let field = stand.policy.cookie_field(&jar, request, up);
+    let field = stand
+        .policy
+        .cookie_field(&jar, request, bytes::Bytes::copy_from_slice(up));
     let field = field.expect("what goes up makes a field");
     let rest = field
         .as_bytes()
@@ -247,7 +251,9 @@ fn the_jar_comes_first(stand: &Stand, up: &[u8], request: &AppRequest<'_>) {
         let is_kept = name == b"sessionid" || name == b"wp-secret";
         assert!(!is_kept, "a second value of {}", name.escape_ascii());
     }
-    let alone = stand.policy.cookie_field(&[], request, up);
+    let alone = stand
+        .policy
+        .cookie_field(&[], request, bytes::Bytes::copy_from_slice(up));
     let alone = alone.map_or_else(Vec::new, |field| field.as_bytes().to_vec());
     assert_eq!(alone, up);
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::incoming::{Held, Incoming, append};
 use super::jar::AppRequest;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
-use super::seal::{Context, Form, Unopened, ValueKeys};
+use super::seal::{Context, Form, Label, Unopened, ValueKeys};
 use crate::base::clock::Time;
 use crate::base::kept::{CookieIdentity, KeptCookie};
 
@@ -72,7 +72,12 @@ impl CookiePolicy {
         };
         let mut passed = incoming.passed.as_slice();
         let mut done = 0;
+        let mut up: Vec<&[u8]> = Vec::new();
         for held in &incoming.held {
+            if up.contains(&held.pair.name) {
+                admission.dropped += 1;
+                continue;
+            }
             let fate = match held.rule.mode {
                 Mode::Seal => self.open(Form::Sealed, held, bench, request.now, &mut admission),
                 Mode::Sign => self.open(Form::Signed, held, bench, request.now, &mut admission),
@@ -94,6 +99,7 @@ impl CookiePolicy {
                 }
                 Fate::Ignore => continue,
             };
+            up.push(held.pair.name);
             let (before, after) = passed
                 .split_at_checked(held.at - done)
                 .unwrap_or((passed, b""));
@@ -152,7 +158,12 @@ impl CookiePolicy {
         let Held { pair, rule, .. } = held;
         let mut kept = kept_as(bench.jar, pair.name).peekable();
         if kept.peek().is_none() {
-            let may_go_up = !self.enforce && self.may_go_up(pair.value, rule, bench.ticket_name);
+            if self.enforce {
+                // Left over from a session that is no more, or of another user.
+                admission.stale.push(pair.name);
+                return Fate::Drop;
+            }
+            let may_go_up = self.may_go_up(pair.value, rule, bench.ticket_name);
             return if may_go_up {
                 Fate::Reported
             } else {
@@ -179,7 +190,9 @@ impl CookiePolicy {
             return if is_plain { Fate::Reported } else { Fate::Drop };
         }
         let in_time = rule.adopts_at(request.now);
-        if kept_as(bench.jar, pair.name).next().is_some() || !in_time {
+        // One of ours is what is left of another rule, and no value of the app's.
+        let is_ours = Label::read(pair.value).is_some();
+        if kept_as(bench.jar, pair.name).next().is_some() || !in_time || is_ours {
             admission.stale.push(pair.name);
             return Fate::Drop;
         }
@@ -187,10 +200,10 @@ impl CookiePolicy {
             return Fate::Drop;
         }
         if bench.may_keep {
+            // The copy goes when the jar has it, not before.
             admission
                 .adopted
                 .push(adopted(pair.name, pair.value, rule, request));
-            admission.stale.push(pair.name);
         }
         Fate::Up(pair.value.into())
     }

@@ -10,6 +10,8 @@ use super::name::Prefix;
 
 /// How many segments of a path are tried. Apps set their cookies for `/` or for where they are mounted.
 const SEGMENTS_MAX: usize = 2;
+/// No browser holds a longer name, or minds a longer path (RFC 6265bis 5.6).
+const PART_BYTES_MAX: usize = 1024;
 /// How many domains above the host are tried.
 const PARENTS_MAX: usize = 2;
 
@@ -24,6 +26,9 @@ pub fn deletions(
     path: &str,
     spared: Option<Place<'_>>,
 ) -> Vec<HeaderValue> {
+    if name.len() > PART_BYTES_MAX {
+        return Vec::new();
+    }
     let for_host_only = Prefix::of(name).is_some_and(Prefix::needs_host);
     let (domains, paths) = if for_host_only {
         (vec![None], vec!["/"])
@@ -83,6 +88,7 @@ fn paths(path: &str) -> Vec<&str> {
         return paths;
     }
     let borders = path.match_indices('/').map(|(at, _)| at).skip(1);
+    let borders = borders.take_while(|at| *at < PART_BYTES_MAX);
     for at in borders.take(SEGMENTS_MAX) {
         paths.extend(path.get(..at));
         paths.extend(path.get(..=at));
@@ -151,6 +157,9 @@ mod tests {
     fn a_deep_or_odd_path_does_not_make_a_flood() {
         assert_eq!(places("sid", "localhost", "/a/b/c/d/e/f", None).len(), 5);
         assert_eq!(places("sid", "localhost", "/a;x/b", None).len(), 1);
+        let long = format!("/{}/b/c", "x".repeat(2000));
+        assert_eq!(places("sid", "localhost", &long, None).len(), 1);
+        assert_eq!(places(&"n".repeat(2000), "localhost", "/", None).len(), 0);
         assert_eq!(places("sid", "a.b.c.d.e.test", "/", None).len(), 4);
     }
 }

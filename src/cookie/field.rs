@@ -1,6 +1,7 @@
 //! The one `Cookie` field that the app gets: what its jar keeps for the request, then what the browser may say itself.
 
 use aws_lc_rs::rand;
+use bytes::Bytes;
 use data_encoding::HEXUPPER;
 use http::HeaderValue;
 
@@ -15,16 +16,24 @@ const PLACEHOLDER_BYTES: usize = 16;
 
 impl CookiePolicy {
     /// The field for `request`: what `jar` keeps for it, then `passed` as the screen gave it. Where both have a name the
-    /// jar's cookie wins. `None` when there is nothing.
+    /// jar's cookie wins. `None` when there is nothing. What was passed is not copied where nothing is added to it.
     pub fn cookie_field(
         &self,
         jar: &[KeptCookie],
         request: &AppRequest<'_>,
-        passed: &[u8],
+        passed: Bytes,
     ) -> Option<HeaderValue> {
         let mut kept = cookies_for(jar, request);
         // A rule may have changed since: what is passed now is no longer the jar's to answer.
         kept.retain(|cookie| self.rule_for(&cookie.identity.name).mode.is_kept());
+        let mut placeholders = self
+            .rules
+            .iter()
+            .filter_map(CookieRule::placeholder_name)
+            .peekable();
+        if kept.is_empty() && placeholders.peek().is_none() {
+            return field(passed);
+        }
         let weight: usize = kept.iter().map(|cookie| cookie.weight_bytes()).sum();
         let mut out = Vec::with_capacity(weight + passed.len());
         for cookie in &kept {
@@ -35,24 +44,28 @@ impl CookiePolicy {
             out.extend_from_slice(&cookie.value);
         }
         let is_kept = |name: &[u8]| kept.iter().any(|cookie| *cookie.identity.name == *name);
-        for name in self.rules.iter().filter_map(CookieRule::placeholder_name) {
-            let is_passed = || pairs(std::iter::once(passed)).any(|pair| pair.name == name);
+        for name in placeholders {
+            let is_passed = || pairs(std::iter::once(&*passed)).any(|pair| pair.name == name);
             if !is_kept(name) && !is_passed() {
                 append_placeholder(&mut out, name);
             }
         }
-        for pair in pairs(std::iter::once(passed)) {
+        for pair in pairs(std::iter::once(&*passed)) {
             if !is_kept(pair.name) {
                 append(&mut out, pair.whole);
             }
         }
-        if out.is_empty() {
-            return None;
-        }
-        let mut field = HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).ok()?;
-        field.set_sensitive(true);
-        Some(field)
+        field(Bytes::from(out))
     }
+}
+
+fn field(bytes: Bytes) -> Option<HeaderValue> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut field = HeaderValue::from_maybe_shared(bytes).ok()?;
+    field.set_sensitive(true);
+    Some(field)
 }
 
 impl CookieRule {

@@ -99,7 +99,9 @@ impl CookiePolicy {
             Mode::Keep | Mode::Pass | Mode::Strip => match (against, rule.adopt_until) {
                 (Some(why), _) if !self.enforce => Outlook::Dropped(why),
                 (None, _) if !self.enforce => Outlook::Reported,
-                (_, Some(until)) if !rule.adopts_at(now) => Outlook::Expires(until),
+                (_, Some(until)) if !rule.adopts_at(now) || Label::read(pair.value).is_some() => {
+                    Outlook::Expires(until)
+                }
                 (None, Some(until)) => Outlook::Moves(until),
                 (Some(why), _) => Outlook::Dropped(why),
                 (None, None) => Outlook::Dropped(Why::NotPassed),

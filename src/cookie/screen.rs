@@ -99,6 +99,8 @@ impl CookiePolicy {
                 return Err(TooMuch::Pairs);
             }
             let verdict = match self.judge(&pair, ticket_name) {
+                // The first that opens counts, so that a planted one does not hide it.
+                Verdict::Hold(rule) if rule.mode.is_guarded() => Verdict::Hold(rule),
                 Verdict::Pass | Verdict::Hold(_) if !names.insert(pair.name) => {
                     Verdict::Drop(Why::Again)
                 }

@@ -1,6 +1,7 @@
 //! The cookies of one request on their way through the gateway: what the browser brought, once the session is open, and
 //! what it gets, once the session is written.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderValue, SET_COOKIE};
 
@@ -14,12 +15,15 @@ use crate::cookie::admission::{Admission, Bench};
 use crate::cookie::expire;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
+use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::Incoming;
 use crate::cookie::set_cookie::Refused;
-use crate::session::Record;
+use crate::session::{Record, Root};
 
-/// The most deletions that one response carries; what is left over comes with the next request again.
-const DELETIONS_MAX: usize = 64;
+/// How much of a response head deletions may take, in bytes; what is left over comes with the next request again.
+const DELETION_BYTES_MAX: usize = 8 * 1024;
+/// How many cookies one line of the log names.
+const COOKIES_SHOWN: usize = 16;
 /// How much of a cookie's name is logged.
 const NAME_BYTES_SHOWN: usize = 64;
 
@@ -27,7 +31,7 @@ const NAME_BYTES_SHOWN: usize = 64;
 #[derive(Default)]
 pub(super) struct Brought {
     /// What goes up as it came, written as one `Cookie` field.
-    pub passed: Vec<u8>,
+    pub passed: Bytes,
     /// What moves into the jar.
     pub adopted: Vec<KeptCookie>,
     /// Names of copies that the browser should hold no more, whatever becomes of the request.
@@ -51,6 +55,8 @@ pub(super) struct Parting<'a> {
     pub moved: Vec<Box<[u8]>>,
     /// Names of copies that the browser should hold no more.
     pub stale: Vec<Box<[u8]>>,
+    /// Names of copies that are good for nothing in another session than the one they came with.
+    pub copies: Vec<Box<[u8]>>,
     /// Whether only one of several cookies of our own name is ours.
     pub several_tickets: bool,
 }
@@ -59,8 +65,18 @@ pub(super) struct Parting<'a> {
 pub(super) struct Written<'a> {
     /// The session with what this response asked of it, if the store took that.
     pub record: Option<&'a Record>,
+    /// The session as the request found it.
+    pub before: Option<Before>,
     /// Whether cookies may be set on this request at all.
     pub may_set: bool,
+    /// The request that is answered.
+    pub request_id: &'a str,
+}
+
+/// What tells whether a session is still the one that it was.
+pub(super) struct Before {
+    pub root: Root,
+    pub bond: Option<Box<Root>>,
 }
 
 impl Gateway {
@@ -77,7 +93,7 @@ impl Gateway {
             self.meter
                 .add(Count::CookiesDropped, cookies.dropped.into());
             return Brought {
-                passed: cookies.passed,
+                passed: cookies.passed.into(),
                 several_tickets,
                 ..Brought::default()
             };
@@ -98,7 +114,7 @@ impl Gateway {
         let admission = site.cookies.admit(cookies, &bench, request);
         self.tell_of(&admission, site, &call.request_id);
         Brought {
-            passed: admission.passed,
+            passed: admission.passed.into(),
             adopted: admission.adopted,
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,
@@ -116,21 +132,22 @@ impl Gateway {
         count(Count::CookiesDrifted, admission.drifted as usize);
         count(Count::CookiesUnopened, admission.unopened.len());
         count(Count::CookiesReported, admission.reported.len());
-        for (name, why) in &admission.unopened {
+        // One line for each request: a visitor must not fill the log with one.
+        if let Some((_, reason)) = admission.unopened.first() {
+            let names = admission.unopened.iter().map(|(name, _)| *name);
             tracing::warn!(
                 request_id,
                 site = %site.name,
-                cookie = shown(name),
-                reason = %why,
-                "a sealed or signed cookie did not open; the app does not get it"
+                cookies = listed(names),
+                %reason,
+                "sealed or signed cookies did not open; the app does not get them"
             );
         }
         if !admission.reported.is_empty() {
-            let cookies = admission.reported.iter().map(|name| shown(name));
             tracing::info!(
                 request_id,
                 site = %site.name,
-                cookies = cookies.collect::<Vec<_>>().join(" "),
+                cookies = listed(admission.reported.iter().copied()),
                 "report only: these cookies would not have reached the app"
             );
         }
@@ -144,11 +161,11 @@ impl Parting<'_> {
     }
 
     /// The session has ended: nothing goes out that would belong to it, and what the browser holds of it goes.
-    pub fn end(&mut self, copies: Vec<Box<[u8]>>) {
+    pub fn end(&mut self) {
         self.mirrored.clear();
         self.unbound.retain(|unbound| !unbound.needs_session());
         self.moved.clear();
-        self.stale.extend(copies);
+        self.stale.append(&mut self.copies);
     }
 
     /// Writes the cookies into a response head.
@@ -160,9 +177,6 @@ impl Parting<'_> {
         request: &AppRequest<'_>,
         written: &Written<'_>,
     ) {
-        for field in self.passed {
-            headers.append(SET_COOKIE, field);
-        }
         let mut ours = Vec::new();
         let mut refused = Vec::new();
         match written.record {
@@ -194,13 +208,25 @@ impl Parting<'_> {
             }
         }
         for (field, why) in &refused {
-            gateway.refuse_cookie(field, *why, site);
+            gateway.refuse_cookie(field, *why, site, written.request_id);
         }
+        let mut deletions = Vec::new();
         if written.may_set {
             let moved = self.moved.iter().filter(|_| written.record.is_some());
             let moved: Vec<_> = moved.collect();
             gateway.meter.add(Count::CookiesAdopted, moved.len() as u64);
-            let names = self.stale.iter().chain(moved);
+            let outlived = self
+                .copies
+                .iter()
+                .filter(|name| written.outlives(name, site));
+            let names = self.stale.iter().chain(moved).chain(outlived);
+            // What this very response sets stays.
+            let set: Vec<&[u8]> = ours
+                .iter()
+                .chain(&self.passed)
+                .map(|field| name_in(field.as_bytes()))
+                .collect();
+            let names = names.filter(|name| !set.contains(&&***name));
             let (host, path) = (request.visitor_host, request.path);
             let expired = names.flat_map(|name| expire::deletions(name, host, path, None));
             let shadows = self
@@ -208,24 +234,65 @@ impl Parting<'_> {
                 .then(|| gateway.desk.shadow_deletions(host, path))
                 .into_iter()
                 .flatten();
-            ours.extend(shadows.chain(expired).take(DELETIONS_MAX));
+            let mut room = DELETION_BYTES_MAX;
+            deletions.extend(shadows.chain(expired).take_while(|field| {
+                let fits = field.len() <= room;
+                room = room.saturating_sub(field.len());
+                fits
+            }));
         }
-        if !ours.is_empty() {
+        if !ours.is_empty() || !deletions.is_empty() {
             // Made for this visitor, by a gateway that the app does not know of when it speaks of caches.
             make_private(headers);
         }
-        for field in ours {
+        for field in self.passed.into_iter().chain(deletions).chain(ours) {
             headers.append(SET_COOKIE, field);
+        }
+    }
+}
+
+impl Written<'_> {
+    /// Whether a copy called `name` has outlived the session that it came with.
+    fn outlives(&self, name: &[u8], site: &Site) -> bool {
+        let (Some(record), Some(before)) = (self.record, &self.before) else {
+            return false;
+        };
+        if record.root == before.root {
+            return false;
+        }
+        let rule = site.cookies.rule_for(name);
+        match rule.mode {
+            Mode::Mirror => !record
+                .jar(&site.name)
+                .iter()
+                .any(|kept| *kept.identity.name == *name),
+            Mode::Seal | Mode::Sign => {
+                rule.binding == Binding::Session
+                    && (record.bond.is_none() || record.bond != before.bond)
+            }
+            Mode::Keep | Mode::Pass | Mode::Strip => false,
         }
     }
 }
 
 impl Gateway {
     /// Says that a cookie of the app goes nowhere.
-    pub(super) fn refuse_cookie(&self, field: &HeaderValue, reason: Refused, site: &Site) {
+    pub(super) fn refuse_cookie(
+        &self,
+        field: &HeaderValue,
+        reason: Refused,
+        site: &Site,
+        request_id: &str,
+    ) {
         self.meter.count(Count::CookiesRefused);
         let cookie = shown(name_in(field.as_bytes()));
-        tracing::warn!(site = %site.name, cookie, %reason, "a cookie of the app was refused");
+        tracing::warn!(
+            request_id,
+            site = %site.name,
+            cookie,
+            %reason,
+            "a cookie of the app was refused"
+        );
     }
 }
 
@@ -234,6 +301,17 @@ pub(super) fn name_in(field: &[u8]) -> &[u8] {
     let pair = field.split(|byte| *byte == b';').next().unwrap_or(field);
     let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(0);
     pair.get(..end).unwrap_or_default().trim_ascii()
+}
+
+/// Names of cookies for the log.
+fn listed<'n>(names: impl Iterator<Item = &'n [u8]>) -> String {
+    let names: Vec<&[u8]> = names.collect();
+    let shown = names.iter().take(COOKIES_SHOWN).map(|name| shown(name));
+    let mut listed = shown.collect::<Vec<_>>().join(" ");
+    if names.len() > COOKIES_SHOWN {
+        listed.push_str(&format!(" and {} more", names.len() - COOKIES_SHOWN));
+    }
+    listed
 }
 
 /// A cookie's name for the log. It may come from anybody.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{COOKIE, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
@@ -98,7 +99,7 @@ impl Call<'_> {
         &self,
         gateway: &Gateway,
         head: &mut Parts,
-        passed_cookies: &[u8],
+        passed_cookies: Bytes,
         jar: &AppRequest<'_>,
     ) {
         let introduction = Introduction {
@@ -140,7 +141,7 @@ impl Call<'_> {
         head.version = Version::HTTP_11;
     }
 
-    fn put_cookies(&self, headers: &mut HeaderMap, passed: &[u8], request: &AppRequest<'_>) {
+    fn put_cookies(&self, headers: &mut HeaderMap, passed: Bytes, request: &AppRequest<'_>) {
         headers.remove(COOKIE);
         let jar = self
             .visit

@@ -12,6 +12,7 @@ use crate::base::kept::KeptCookie;
 use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
 use crate::cookie::outgoing::Outgoing;
+use crate::cookie::parse::pairs;
 use crate::cookie::screen::OBSOLETE_FIELDS;
 use crate::headers::clear_site_data;
 use crate::headers::directive::{self, Directives};
@@ -26,6 +27,7 @@ pub(super) struct Scene<'s, 'r> {
     pub request: &'r AppRequest<'r>,
     /// The session as the request found it.
     pub record: Option<&'r Record>,
+    pub request_id: &'r str,
 }
 
 /// Reads what the response asks of the session and leaves in its head what the browser may have. The cookies are taken
@@ -59,14 +61,15 @@ pub(super) fn learn<'s>(
     }
     let mut parting = Parting {
         stale: brought.stale,
+        copies: brought.copies,
         several_tickets: brought.several_tickets,
         ..Parting::default()
     };
-    screen_cookies(headers, &mut change, &mut parting, scene);
+    screen_cookies(headers, &mut change, &mut parting, &brought.passed, scene);
     if change.turn == Turn::End {
         // The app's last words to a session that is over.
         change.cookies.clear();
-        parting.end(brought.copies);
+        parting.end();
     } else {
         adopt(brought.adopted, &mut change, &mut parting, site);
     }
@@ -152,6 +155,7 @@ fn screen_cookies<'s>(
     headers: &mut HeaderMap,
     change: &mut Change,
     parting: &mut Parting<'s>,
+    passed: &[u8],
     scene: Scene<'s, '_>,
 ) {
     let Scene {
@@ -159,6 +163,7 @@ fn screen_cookies<'s>(
         site,
         request,
         record,
+        ..
     } = scene;
     OBSOLETE_FIELDS
         .iter()
@@ -167,6 +172,10 @@ fn screen_cookies<'s>(
         // First, so that what this very response sets stays, in the jar as in the browser.
         let site = site.name.to_string();
         change.cookies.push(JarEdit::Empty { site });
+        // The ticket must stay, so that the browser is told of each cookie of the app by itself.
+        parting.stale.append(&mut parting.copies);
+        let passed = pairs(std::iter::once(passed)).map(|pair| pair.name.into());
+        parting.stale.extend(passed);
     }
     if !headers.contains_key(SET_COOKIE) {
         return;
@@ -191,7 +200,9 @@ fn screen_cookies<'s>(
             Outgoing::Bind(unbound) => parting.unbound.push(unbound),
             Outgoing::Pass(field) => parting.passed.push(field),
             Outgoing::Strip => {}
-            Outgoing::Refused(refused) => gateway.refuse_cookie(field, refused, site),
+            Outgoing::Refused(refused) => {
+                gateway.refuse_cookie(field, refused, site, scene.request_id);
+            }
         }
     }
     headers.remove(SET_COOKIE);

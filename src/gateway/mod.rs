@@ -52,7 +52,7 @@ use hyper::upgrade::OnUpgrade;
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Entry, Line, Logged};
 use self::admit::{AdmitLimits, admit};
-use self::cookies::Written;
+use self::cookies::{Before, Written};
 use self::crowd::Crowd;
 use self::forward::Call;
 use self::learn::{Scene, learn};
@@ -191,7 +191,7 @@ impl Gateway {
         let witness = Witness::of(&call, &head);
         self.observers
             .request(site, &head, &visit, self.desk.cookie.name());
-        call.rewrite(self, &mut head, &brought.passed, &jar_request);
+        call.rewrite(self, &mut head, brought.passed.clone(), &jar_request);
 
         let mut response = self
             .ask_app(pool, site, head, (body, &witness), line)
@@ -204,6 +204,7 @@ impl Gateway {
             site,
             request: &jar_request,
             record: visit.record(),
+            request_id: &line.request_id,
         };
         let (mut change, parting) = learn(&mut response, scene, brought, witness);
         let renews = mode != SessionMode::Observe;
@@ -213,6 +214,10 @@ impl Gateway {
             change.turn = visit.upkeep(renews);
         }
         let may_set = visit.may_keep_cookies();
+        let before = visit.root().map(|root| Before {
+            root,
+            bond: visit.record().and_then(|record| record.bond.clone()),
+        });
         let settled = self.settle(visit, change, line).await?;
         clean(&mut response, site, &admitted);
         let (host, now) = (&admitted.host, self.clock.now());
@@ -223,7 +228,12 @@ impl Gateway {
             self,
             site,
             &jar_request,
-            &Written { record, may_set },
+            &Written {
+                record,
+                before,
+                may_set,
+                request_id: &line.request_id,
+            },
         );
         self.desk.write(headers, &settled.news, host, now);
         Ok(response)

@@ -1,5 +1,6 @@
 //! Going live: cookies that browsers still hold move into the jar.
 
+use super::support::{Gate, Setup};
 use super::{app, counted, gate, gate_with};
 
 const ADOPT: &str = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2999-12-31 }";
@@ -135,4 +136,65 @@ async fn nobody_is_logged_out_by_a_gateway_that_adopts_and_a_logout_holds() {
     assert_eq!(browser.names(), [""; 0]);
     browser.get("/").send().await;
     assert_eq!(app.last().all("cookie"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_copy_stays_in_the_browser_until_the_jar_has_it() {
+    let app = app().await;
+    // Nobody may begin a second session, and no cookie of that size fits the first.
+    let setup = Setup {
+        server: "admin = \"127.0.0.1:0\"",
+        session: "max_new_per_ip = 1\nmax_bytes = \"4KiB\"",
+        site: &format!("[site.cookies]\nrules = [{ADOPT}]"),
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let large = "x".repeat(3900);
+    let first = gate.browser();
+    first.get("/set?other=1;%20Path=/").send().await;
+    first.plant("localhost", "/", &format!("PHPSESSID={large}; Path=/"));
+    let second = gate.browser();
+    second.plant("localhost", "/", "PHPSESSID=old; Path=/");
+    for browser in [first, second] {
+        browser.get("/").send().await;
+        let came = app.last().cookie("PHPSESSID");
+        assert_eq!(came, browser.cookie("PHPSESSID"), "it is where it was");
+        assert!(came.is_some());
+        browser.get("/").send().await;
+        assert_eq!(app.last().cookie("PHPSESSID"), came);
+    }
+    assert_eq!(counted(&gate, "cookies_adopted").await, 0);
+}
+
+#[tokio::test]
+async fn what_another_rule_has_sealed_is_not_adopted() {
+    let app = app().await;
+    let before = gate(&app, "{ name = \"PHPSESSID\", mode = \"sign\" }").await;
+    let browser = before.browser();
+    browser.get("/set?PHPSESSID=old;%20Path=/").send().await;
+    let signed = browser.cookie("PHPSESSID").unwrap();
+
+    let after = gate(&app, ADOPT).await;
+    let browser = after.browser();
+    browser.plant("localhost", "/", &format!("PHPSESSID={signed}; Path=/"));
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    assert_eq!(browser.names(), ["__Host-session"]);
+}
+
+#[tokio::test]
+async fn a_crowd_of_copies_does_not_make_a_flood() {
+    let app = app().await;
+    let rule = "{ name = \"st*\", mode = \"keep\", adopt_until = 2020-12-31 }";
+    let gate = gate(&app, rule).await;
+    let held: Vec<String> = (0..200).map(|nth| format!("st{nth}=1")).collect();
+    let target = format!("/{}/b/c/d", "y".repeat(900));
+    let answer = gate
+        .browser()
+        .get(&target)
+        .holding(&held.join("; "))
+        .send()
+        .await;
+    let bytes: usize = answer.set_cookies().iter().map(String::len).sum();
+    assert!((1000..10_000).contains(&bytes), "{bytes}");
 }

@@ -245,3 +245,68 @@ async fn across_sites_nothing_is_sealed_that_the_session_could_not_own() {
         .await;
     assert_eq!(answer.set_cookies(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_planted_value_does_not_hide_one_that_opens() {
+    let app = app().await;
+    let gate = gate(&app, SEAL).await;
+    let browser = gate.browser();
+    browser.get("/set?cart=apples;%20Path=/").send().await;
+    let good = browser.cookie("cart").unwrap();
+    let held = format!(
+        "{}; cart=planted; cart={good}; cart=more",
+        browser.ticket_line()
+    );
+    browser.get("/").holding(&held).send().await;
+    assert_eq!(app.last().all("cookie"), ["cart=apples"]);
+}
+
+#[tokio::test]
+async fn a_request_of_bad_values_writes_one_line_to_the_log() {
+    let app = app().await;
+    let gate = gate(&app, "{ name = \"s*\", mode = \"seal\" }").await;
+    let held: Vec<String> = (0..200).map(|nth| format!("s{nth}=bad")).collect();
+    gate.browser()
+        .get("/")
+        .holding(&held.join("; "))
+        .send()
+        .await;
+    assert_eq!(counted(&gate, "cookies_unopened").await, 200);
+    let printed = gate.printed();
+    let told = printed.lines().filter(|line| line.contains("did not open"));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1, "{printed}");
+    assert!(
+        told[0].contains("s0 s1 ") && told[0].contains(" and 184 more"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn clear_site_data_takes_every_cookie_of_the_app_and_leaves_the_ticket() {
+    let app = app().await;
+    let rules = format!(
+        "{SEAL}, {{ name = \"csrf\", mode = \"pass\" }}, {{ name = \"theme\", mode = \"mirror\" }}, \
+         {{ name = \"lang\", mode = \"sign\", bind = \"site\" }}"
+    );
+    let gate = gate(&app, &rules).await;
+    let browser = gate.browser();
+    let set = ["cart=1", "csrf=2", "theme=3", "lang=4", "SID=5"];
+    let lines: Vec<String> = set.iter().map(|pair| format!("{pair};%20Path=/")).collect();
+    browser
+        .get(&format!("/set?{}", lines.join("&")))
+        .send()
+        .await;
+    browser.get("/").send().await;
+    assert_eq!(app.last().cookies().len(), 5);
+    let ticket = browser.ticket();
+    // What the same response sets stays.
+    browser.get("/clear?csrf=new;%20Path=/").send().await;
+    assert_eq!(
+        browser.everything(),
+        format!("{}; csrf=new", browser.ticket_line())
+    );
+    assert_eq!(browser.ticket(), ticket);
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), ["csrf=new"]);
+}

@@ -45,6 +45,8 @@ async fn app() -> App {
         }
         match path {
             "/login" => reply.header("x-session-login", "\"alice\""),
+            "/login-bob" => reply.header("x-session-login", "\"bob\""),
+            "/clear" => reply.header("clear-site-data", "\"cookies\""),
             "/logout" => reply.header("x-session-logout", "?1"),
             _ => reply,
         }

@@ -92,3 +92,25 @@ async fn a_copy_goes_out_only_if_the_jar_took_the_cookie() {
     assert_eq!(answer.set_cookies(), [""; 0]);
     assert_eq!(counted(&gate, "cookies_refused").await, 1);
 }
+
+#[tokio::test]
+async fn nobody_reads_the_copy_of_the_user_before() {
+    let app = app().await;
+    let gate = gate(&app, MIRROR).await;
+    let browser = gate.browser();
+    browser.get("/login?theme=of-alice;%20Path=/").send().await;
+    browser.get("/login-bob").send().await;
+    assert_eq!(
+        browser.names(),
+        ["__Host-session"],
+        "gone with the login itself"
+    );
+
+    // And where the session has ended elsewhere.
+    browser.get("/set?theme=of-bob;%20Path=/").send().await;
+    let left = browser.cookie("theme").unwrap();
+    let other = gate.browser();
+    other.plant("localhost", "/", &format!("theme={left}; Path=/"));
+    other.get("/").send().await;
+    assert_eq!(other.names(), ["__Host-session"]);
+}

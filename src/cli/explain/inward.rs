@@ -49,7 +49,10 @@ pub(super) fn field(
     };
     let mut all = vec![jar];
     // With an empty jar and nothing passed, placeholders are all that is left.
-    let placeholders = scene.site.cookies.cookie_field(&[], request, b"");
+    let placeholders = scene
+        .site
+        .cookies
+        .cookie_field(&[], request, bytes::Bytes::new());
     let placeholders = placeholders.as_ref().map(|field| field.as_bytes());
     all.extend(
         pairs(placeholders.into_iter()).map(|pair| in_field(pair.name, "placeholder", false)),
