@@ -55,6 +55,12 @@ pub const CASES: &[(&str, Read)] = &[
     ("\"06 Nov 2027 08:49:37\"", At(NOV)),
     ("  06   Nov   2027   08:49:37  ", At(NOV)),
     ("06=Nov=2027=08:49:37", At(NOV)),
+    ("06~Nov~2027~08:49:37", At(NOV)),
+    ("06@Nov@2027@08:49:37", At(NOV)),
+    ("06`Nov`2027`08:49:37", At(NOV)),
+    ("06!Nov!2027!08:49:37", At(NOV)),
+    ("06:Nov:2027 08:49:37", Never),
+    ("06\u{a0}Nov\u{a0}2027\u{a0}08:49:37", Never),
     // Months have no case and may go on; three letters count.
     ("06 NOV 2027 08:49:37", At(NOV)),
     ("06 november 2027 08:49:37", At(NOV)),
