@@ -208,9 +208,10 @@ fn nobody_finds_more(stand: &Stand, up: &[u8]) {
         if !stand.policy.enforce || name == b"cart" || name.is_empty() {
             continue;
         }
-        if !name.is_ascii() {
-            // Found within the value of a rule that allows such bytes. Python's reader stops at most of them.
-            assert!(stand.allows_non_ascii(), "{shown}");
+        assert!(name.is_ascii() || stand.allows_non_ascii(), "{shown}");
+        // Who splits at commas alone finds names with spaces in them, who splits at spaces such with commas. No app can
+        // have set a cookie of that name with the same reader's writer.
+        if !name.is_ascii() || name.iter().any(|byte| b" ,".contains(byte)) {
             continue;
         }
         assert_eq!(stand.mode(&name), Mode::Pass, "{shown}");

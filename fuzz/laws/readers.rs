@@ -70,8 +70,6 @@ fn python(text: &str, quotes: bool) -> Vec<Vec<u8>> {
             rest = &rest[end..];
             continue;
         };
-        // It takes a comma for part of a name, but no app can set such a name with it.
-        let name = name.rsplit(',').next().unwrap_or_default();
         names.push(name.as_bytes().to_vec());
         let value = value.trim_start_matches(blank);
         let end = match closing_quote(value) {
