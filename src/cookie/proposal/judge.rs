@@ -76,7 +76,10 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
         || lower.ends_with("sid");
     match (seen.set > 0, is_sessionlike) {
         (false, false) => {
-            let reason = format!("scripts make it: came {} times, never set", seen.sent);
+            let reason = format!(
+                "scripts make it: it came {} times, and the app never set it",
+                seen.sent
+            );
             passed(reason, seen)
         }
         (false, true) => {

@@ -3,7 +3,7 @@
 //! It is a proposal: who reads it knows the app, and the watch saw only what was done while it lasted. So the default
 //! stays `keep`, a rule is proposed only for what needs one or is worth a look, and what is not known is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use self::family::pattern_of;
@@ -20,6 +20,9 @@ mod remarks;
 
 /// The ticket's name where nobody has given it another.
 const TICKET_NAME: &str = "__Host-session";
+
+/// How many names a reason has besides its rule's.
+const NAMES_TOLD: usize = 3;
 
 /// What is proposed for a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,15 +127,32 @@ fn pattern(cookie: &Judged<'_>, all: &[Judged<'_>]) -> Option<NamePattern> {
     Some(if is_of_one_mind { family } else { name })
 }
 
-/// Takes out the rules whose cookies come under a wider one that says the same.
+/// Takes out the rules whose cookies come under a wider one that says the same, which then names them.
 fn without_repetitions(rules: Vec<Proposed>) -> Vec<Proposed> {
     let mut left: Vec<Proposed> = Vec::new();
+    let mut covered = Vec::new();
     for rule in rules {
         if left.iter().any(|wider| wider.covers(&rule)) {
+            covered.push(rule);
             continue;
         }
-        left.retain(|narrow| !rule.covers(narrow));
+        covered.extend(left.extract_if(.., |narrow| rule.covers(narrow)));
         left.push(rule);
+    }
+    for wider in &mut left {
+        let names = covered.iter().filter(|narrow| wider.covers(narrow));
+        let names: BTreeSet<&str> = names.map(|narrow| narrow.name.as_str()).collect();
+        let others = names
+            .into_iter()
+            .filter(|name| *name != wider.name.as_str());
+        let others: Vec<&str> = others.collect();
+        let (told, untold) = others.split_at(others.len().min(NAMES_TOLD));
+        if !told.is_empty() {
+            wider.reason += &format!("; takes along {}", told.join(", "));
+        }
+        if !untold.is_empty() {
+            wider.reason += &format!(" and {} more", untold.len());
+        }
     }
     left
 }

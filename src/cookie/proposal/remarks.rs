@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::super::policy::Mode;
-use super::super::tally::Tally;
+use super::super::tally::{Sightings, Tally};
 use super::Judged;
 use super::judge::{Choice, SERVLET_SESSION, is_hidden};
+
+/// The rule under which browsers hold what they would hold without us: a default of `pass` alone adds HttpOnly.
+const WIDE_OPEN: &str = r#"{ name = "*", mode = "pass", http_only = false }"#;
 
 /// All notes, the most telling first. `wordless` are cookies that no rule can name, and what was to become of them.
 pub(super) fn all(tally: &Tally, judged: &[Judged<'_>], wordless: &[(&str, Mode)]) -> Vec<String> {
@@ -79,15 +82,34 @@ fn cautions(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
 
 /// What was not seen.
 fn gaps(tally: &Tally, judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
-    let mut readable = judged
-        .iter()
-        .filter(|one| one.seen.set > 0 && !is_hidden(one.seen))
-        .peekable();
-    let never_sent = readable.peek().is_some() && readable.all(|one| one.seen.sent == 0);
-    let never_sent = never_sent.then(|| {
-        "No browser sent a cookie that scripts could have used: browsers seem not to get any here, so scripts can \
-         neither read nor change one. Watch with default = \"pass\" and enforce = false before you trust this."
-            .to_owned()
+    let readable = || {
+        let all = judged.iter();
+        all.filter(|one| one.seen.set > 0 && !is_hidden(one.seen))
+    };
+    let is_used = |one: &Judged<'_>| {
+        let Sightings {
+            changed,
+            echoed_in,
+            echoed_in_query,
+            ..
+        } = one.seen;
+        *changed > 0 || *echoed_in_query > 0 || !echoed_in.is_empty()
+    };
+    let is_kept = |one: &Judged<'_>| matches!(one.verdict.choice, Choice::Rule(Mode::Keep, ..));
+    let none_came = readable().next().is_some() && readable().all(|one| one.seen.sent == 0);
+    let none_is_used = readable().any(is_kept) && !readable().any(is_used);
+    let unused = match (none_came, none_is_used) {
+        (true, _) => {
+            Some("No browser sent a cookie that scripts could have used, as if none got one.")
+        }
+        (false, true) => Some("No script was seen to use a cookie that the app set."),
+        (false, false) => None,
+    };
+    let unused = unused.map(|what| {
+        format!(
+            "{what} If browsers did not get cookies as the app sets them, no script could: then watch with enforce = \
+             false and rules = [{WIDE_OPEN}]."
+        )
     });
     let nothing = (judged.is_empty()).then(|| "No cookie was seen.".to_owned());
     let none_hidden = !judged.is_empty() && !judged.iter().any(|one| is_hidden(one.seen));
@@ -103,7 +125,7 @@ fn gaps(tally: &Tally, judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
             tally.untold
         )
     });
-    [nothing, none_hidden, none_deleted, never_sent, untold]
+    [nothing, none_hidden, none_deleted, unused, untold]
         .into_iter()
         .flatten()
 }

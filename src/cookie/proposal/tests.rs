@@ -328,6 +328,12 @@ fn a_family_shares_a_rule_and_no_rule_takes_what_was_judged_otherwise() {
         ("a-b", readable()),
     ]));
     assert_eq!(rules(&proposal), [r#"{ name = "a-*", mode = "keep" }"#]);
+    assert!(
+        proposal.rules[0]
+            .reason
+            .ends_with("; takes along a-b, a-b-*"),
+        "{proposal}"
+    );
 }
 
 #[test]
@@ -379,15 +385,21 @@ fn what_was_not_seen_is_said() {
     ));
     assert!(told(&[("a", hidden())], "did nobody log out"));
     assert!(!told(&[("a", deleted())], "did nobody log out"));
+    let unsent_and = |other| [("a", unsent()), ("b", other)];
+    let used = Sightings {
+        changed: 1,
+        ..readable()
+    };
+    let [nobody, no_script] = ["No browser sent a cookie", "No script was seen to use"];
+    assert!(told(&unsent_and(hidden()), nobody));
+    assert!(!told(&unsent_and(readable()), nobody));
+    assert!(told(&unsent_and(readable()), no_script));
     assert!(told(
-        &[("a", unsent()), ("b", hidden())],
-        "default = \"pass\""
+        &unsent_and(readable()),
+        "name = \"*\", mode = \"pass\", http_only = false"
     ));
-    assert!(!told(
-        &[("a", unsent()), ("b", readable())],
-        "default = \"pass\""
-    ));
-    assert!(!told(&[("b", hidden())], "default = \"pass\""));
+    assert!(!told(&unsent_and(used), no_script));
+    assert!(!told(&[("b", hidden())], "No browser") && !told(&[("b", hidden())], "No script"));
     let earlier = Sightings {
         unknown: 1,
         ..hidden()
