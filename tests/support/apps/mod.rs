@@ -2,14 +2,20 @@
 //! once, by `tests/apps/NAME/setup`; every test works on a copy, and both process and copy are gone when the test is.
 //! Each comes with a visitor, who uses it as people do, and whose browser may hold no cookies but those named.
 
+mod django;
+
 mod jupyter;
+
+mod tomcat;
 
 mod wordpress;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use django::{Django, DjangoVisitor};
 pub use jupyter::{Jupyter, JupyterVisitor};
+pub use tomcat::{PROTECTED, SESSIONS, Tomcat, TomcatVisitor, ids_in_urls, session_of};
 pub use wordpress::{WordPress, WordPressVisitor};
 
 use super::{Answer, Browser, Call};
@@ -42,11 +48,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Sends it and returns the answer, once it is sure that the browser holds no cookie but these.
+/// Sends it and returns the answer, once it is sure that the browser holds no cookie but these; `NAME*` is all that begin
+/// so.
 async fn send(call: Call<'_>, browser: &Browser, may_hold: &[&str]) -> Answer {
     let answer = call.send().await;
     for name in browser.names() {
-        assert!(may_hold.contains(&&*name), "the browser holds {name}");
+        let is_it = |allowed: &&str| match allowed.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == **allowed,
+        };
+        assert!(may_hold.iter().any(is_it), "the browser holds {name}");
     }
     answer
 }
