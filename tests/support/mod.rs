@@ -29,6 +29,8 @@ pub mod servers;
 
 pub mod apps;
 
+pub mod learner;
+
 pub mod contract;
 
 use std::future::Future;

@@ -71,6 +71,19 @@ impl<'a> DjangoVisitor<'a> {
         list
     }
 
+    /// A script adds a group, as Django's manual has it: with the token that it reads from the cookie, in a header.
+    pub async fn script_adds_a_group(&self, name: &str) -> Answer {
+        let body = forms::encode(&[("name", name), ("_save", "Save")]);
+        let call = self.browser.post("/admin/auth/group/add/", body).fetching();
+        let call = call.header("content-type", "application/x-www-form-urlencoded");
+        let call = call.header("origin", self.gate.origin());
+        let call = match self.browser.script_reads("csrftoken") {
+            Some(token) => call.header("x-csrftoken", token),
+            None => call,
+        };
+        send(lying(call), &self.browser, self.may_hold).await
+    }
+
     /// Presses the button of this page that logs out.
     pub async fn log_out(&self, page: &Answer) {
         let answer = self.submit("/admin/logout/", page, &[]).await;
