@@ -229,6 +229,13 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:18: session.keys.activate_after = \"30d\": for so long a new key would not sign; write at most \"7d\"; \"10m\" is enough to bring it to every node",
         ),
         (
+            "[admin]\nopen = [\"/readyz\", \"health\", \"/api/v1/learn\"]\ntoken_file = \"\"",
+            "x.toml:9:9: admin.open = \"/readyz\": nothing that can be answered without the token; did you mean \"readyz\"?\n\
+             x.toml:9:20: admin.open = \"health\": nothing that can be answered without the token; write \"livez\", \"readyz\" or \"metrics\", or take it out\n\
+             x.toml:9:30: admin.open = \"/api/v1/learn\": is never answered without the token; take it out\n\
+             x.toml:10:14: admin.token_file = \"\": names no file; write the path of a file",
+        ),
+        (
             "[site.login]\nmethod = \"watch\"",
             "x.toml:8:1: site.login.login: missing: what a login looks like; write login = { path = \"/login\", user_field = \"username\", success = { status = [302] } }",
         ),
