@@ -22,7 +22,7 @@ use crate::base::causes::Causes;
 use crate::base::secret::Secret;
 use crate::config::settings::{AdminAddress, Settings};
 use crate::config::{token_file, units};
-use crate::cookie::proposal::propose;
+use crate::cookie::proposal::{Proposed, propose};
 use crate::cookie::tally::Tally;
 
 mod progress;
@@ -127,7 +127,7 @@ fn print(args: &LearnArgs, tally: &Tally) {
         say(json!({
             "site": args.site,
             "tally": tally,
-            "rules": proposal.to_string(),
+            "rules": proposal.rules.iter().map(rule).collect::<Vec<_>>(),
             "notes": proposal.notes,
         }));
     } else if tally.cookies.is_empty() {
@@ -135,6 +135,19 @@ fn print(args: &LearnArgs, tally: &Tally) {
     } else {
         say(proposal.to_string().trim_end());
     }
+}
+
+/// A rule with the keys that it has in a configuration, and why it is proposed.
+fn rule(rule: &Proposed) -> Value {
+    let mut told = json!({ "name": rule.name.as_str(), "mode": rule.mode.word() });
+    if let Some(http_only) = rule.http_only {
+        told["http_only"] = http_only.into();
+    }
+    if rule.placeholder {
+        told["placeholder"] = true.into();
+    }
+    told["reason"] = rule.reason.as_str().into();
+    told
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
