@@ -91,7 +91,7 @@ async fn what_was_touched_or_comes_from_elsewhere_reaches_no_app() {
         }
         let printed = gate.printed();
         assert!(
-            printed.contains("a sealed or signed cookie did not open"),
+            printed.contains("sealed or signed cookies did not open"),
             "{printed}"
         );
         for secret in [&good, &of_mallory, &touched] {
