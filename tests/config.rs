@@ -407,6 +407,14 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:54: site.cookies.rules.placeholder = true: a placeholder needs one name, and this rule is for several; write a rule for the one name above",
         ),
         (
+            "[site.cookies]\nrules = [{ name = \"__Host-x\", mode = \"pass\", path = \"/y\" }]",
+            "x.toml:9:53: site.cookies.rules.path = \"/y\": a __Host- cookie is for all paths, or no browser takes it; write path = \"/\", or take it out",
+        ),
+        (
+            "[site.cookies]\nrules = [{ name = \"__host-Http-x\", mode = \"seal\", http_only = false }]",
+            "x.toml:9:63: site.cookies.rules.http_only = false: an __Http- cookie is HttpOnly, or no browser takes it; take it out",
+        ),
+        (
             "session = \"off\"\n[site.cookies]\nrules = [{ name = \"x\", mode = \"seal\" }]",
             "x.toml:10:31: site.cookies.rules.mode = \"seal\": binds the cookie to a session, and this site has none (session = \"off\"); write bind = \"site\" as well, or let the site have sessions",
         ),

@@ -2,6 +2,7 @@
 
 use super::parse::Pair;
 use super::policy::{CookieRule, Mode};
+use super::why::Why;
 
 /// How many values of our own name are looked at.
 pub const CANDIDATES_MAX: usize = 4;
@@ -21,6 +22,8 @@ pub struct Incoming<'a> {
     pub dropped: u32,
     /// The names of those that went up although they were not to. Empty unless the policy only reports.
     pub reported: Vec<&'a [u8]>,
+    /// Those that did not go up even so, and why. Empty unless the policy only reports.
+    pub withheld: Vec<(&'a [u8], Why)>,
     /// How many of the dropped ones bore a name that some reader would take for ours: somebody tries.
     pub lookalikes: u32,
 }

@@ -75,6 +75,9 @@ impl CookiePolicy {
             Verdict::Drop(why) => {
                 incoming.dropped += 1;
                 incoming.lookalikes += u32::from(why == Why::Lookalike);
+                if !self.enforce {
+                    incoming.withheld.push((pair.name, why));
+                }
             }
         })?;
         Ok(incoming)

@@ -136,14 +136,19 @@ impl Watch {
         }
     }
 
-    /// The app answered a request for `path` with this `Set-Cookie`.
+    /// The app answered a request for `path` with this `Set-Cookie`. What bears the name of our own cookie is not
+    /// taken from an app, and does not count.
     pub fn answer(
         &mut self,
         visitor: Option<&[u8; 32]>,
         path: &str,
         set: &SetCookie<'_>,
+        ticket_name: &[u8],
         now: Time,
     ) {
+        if set.name.eq_ignore_ascii_case(ticket_name) {
+            return;
+        }
         if let Some(visitor) = visitor {
             let place = self.place(visitor, set.name);
             if set.ends(now) == Ends::Past {
@@ -263,6 +268,7 @@ mod tests {
             Some(visitor),
             "/a/b/c",
             &SetCookie::read(line.as_bytes()).unwrap(),
+            b"__Host-session",
             NOW,
         );
     }

@@ -18,6 +18,7 @@ use crate::cookie::outgoing::{Bond, Unbound};
 use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::Incoming;
 use crate::cookie::set_cookie::Refused;
+use crate::cookie::why::Why;
 use crate::session::{Record, Root};
 
 /// How much of a response head deletions may take, in bytes; what is left over comes with the next request again.
@@ -88,6 +89,7 @@ impl Gateway {
         request: &AppRequest<'_>,
     ) -> Brought {
         let site = call.site;
+        self.tell_withheld(&cookies.withheld, call);
         let several_tickets = cookies.candidates.are_several() || cookies.candidates_surplus;
         if cookies.held.is_empty() && cookies.reported.is_empty() {
             self.meter
@@ -120,6 +122,22 @@ impl Gateway {
             copies,
             several_tickets,
         }
+    }
+
+    /// The rest of the verdicts, for a site that is only being watched.
+    fn tell_withheld(&self, withheld: &[(&[u8], Why)], call: &Call<'_>) {
+        if withheld.is_empty() {
+            return;
+        }
+        let told = withheld.iter().take(COOKIES_SHOWN);
+        let told = told.map(|(name, why)| format!("{} ({})", shown(name), why.word()));
+        tracing::info!(
+            request_id = &*call.request_id,
+            site = %call.site.name,
+            cookies = told.collect::<Vec<_>>().join(" "),
+            count = withheld.len(),
+            "report only: these cookies do not reach the app even so"
+        );
     }
 
     fn tell_of(&self, admission: &Admission<'_>, site: &Site, request_id: &str) {

@@ -197,8 +197,9 @@ impl Gateway {
             .ask_app(pool, site, head, (body, &witness), line)
             .await?;
 
+        let seen_from = (visit.root(), self.desk.cookie.name());
         self.observers
-            .answer(site, response.headers(), &path, visit.root(), line.time);
+            .answer(site, response.headers(), &path, seen_from, line.time);
         let scene = Scene {
             gateway: self,
             site,

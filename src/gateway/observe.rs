@@ -106,7 +106,7 @@ impl Observers {
         site: &Site,
         headers: &HeaderMap,
         path: &str,
-        visitor: Option<Root>,
+        (visitor, ticket_name): (Option<Root>, &str),
         now: Time,
     ) {
         let seats = self.over(site);
@@ -115,7 +115,7 @@ impl Observers {
             let mut watch = seat.lock();
             for field in headers.get_all(SET_COOKIE) {
                 if let Ok(set) = SetCookie::read(field.as_bytes()) {
-                    watch.answer(visitor, path, &set, now);
+                    watch.answer(visitor, path, &set, ticket_name.as_bytes(), now);
                 }
             }
         }

@@ -134,10 +134,20 @@ impl PathParams {
         let (path, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
         let stripped = self.strip(path)?;
         // With the first segment gone, `/;jsessionid=1/evil.test` would be another host, and `;jsessionid=1/x` a path
-        // from the root. A dot segment is nothing to anybody (RFC 3986 4.2).
-        let dot: &[u8] = match (path.first(), stripped.as_slice()) {
-            (Some(b'/'), [b'/', b'/' | b'\\', ..]) if before.is_empty() => b"/.",
-            (Some(b';'), [] | [b'/', ..]) if before.is_empty() => b".",
+        // from the root. A dot segment is nothing to anybody (RFC 3986 4.2). Browsers take `\` for `/`, and do not see
+        // tabs at all (URL standard 4.4).
+        let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+        let seen: Vec<u8> = stripped
+            .iter()
+            .copied()
+            .filter(|byte| *byte != b'\t')
+            .take(2)
+            .collect();
+        let dot: &[u8] = match (path.first(), seen.as_slice()) {
+            _ if !before.is_empty() => b"",
+            (Some(b';'), []) => b".",
+            (Some(b';'), [first, ..]) if is_slash(first) => b".",
+            (_, [first, second]) if is_slash(first) && is_slash(second) => b"/.",
             _ => b"",
         };
         Some([before, dot, &stripped, after].concat())
@@ -170,12 +180,26 @@ fn path_start(url: &[u8], is_ours: impl Fn(&str) -> bool) -> Option<usize> {
     is_ours(std::str::from_utf8(authority).ok()?).then_some(scheme_end + 2 + authority.len())
 }
 
-/// The URL of a Refresh field such as `5; url=/x`, and what stands before and after it.
+/// The URL of a Refresh field such as `5; url=/x` or `5, /x`, and what stands before and after it, as HTML reads it
+/// (HTML standard 4.2.5.3, "shared declarative refresh steps").
 fn refresh_url(value: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let at = value
-        .windows(4)
-        .position(|window| window.eq_ignore_ascii_case(b"url="))?;
-    let start = at + 4;
+    let skip = |from: usize, skipped: &dyn Fn(u8) -> bool| {
+        let rest = value.get(from..).unwrap_or_default();
+        from + rest.iter().take_while(|byte| skipped(**byte)).count()
+    };
+    let space = |byte: u8| byte.is_ascii_whitespace();
+    let digits = skip(skip(0, &space), &|byte| {
+        byte.is_ascii_digit() || byte == b'.'
+    });
+    let mut start = skip(skip(digits, &space), &|byte| matches!(byte, b';' | b','));
+    start = skip(start, &space);
+    let word = value.get(start..start + 3);
+    if word.is_some_and(|word| word.eq_ignore_ascii_case(b"url")) {
+        let sign = skip(start + 3, &space);
+        if value.get(sign) == Some(&b'=') {
+            start = skip(sign + 1, &space);
+        }
+    }
     let quote = value
         .get(start)
         .copied()

@@ -34,6 +34,8 @@ async fn unknown_cookies_still_reach_the_app_and_every_verdict_is_told() {
         printed.contains("\"cookies\":\"_ga by_script cart theme\""),
         "{printed}"
     );
+    let withheld = "__HOST-session (lookalike) bad (stray-quote)";
+    assert!(printed.contains(withheld), "{printed}");
     for (cookie, verdict) in [("SID", "kept in the jar"), ("_ga", "stripped")] {
         let told = printed.lines().any(|line| {
             line.contains(&format!("\"cookie\":\"{cookie}\""))

@@ -42,6 +42,7 @@ pub(super) fn cookies(
         judge_fit(check, &key, mode, &mirror);
         judge_values(check, &key, site, &mirror);
         judge_session(check, &key, site, mode, &mirror);
+        judge_prefix(check, &key, &name, mode, &mirror);
         seen.push(name.clone());
         rules.push(CookieRule {
             name,
@@ -254,6 +255,37 @@ fn judge_values(
             );
             check.fault(&key("domain"), why, way_out);
         }
+    }
+}
+
+/// Name prefixes hold a cookie to its attributes (RFC 6265bis 4.1.3): a rule that breaks one makes a cookie that no
+/// browser and no jar takes.
+fn judge_prefix(
+    check: &mut Check<'_>,
+    key: &impl Fn(&str) -> String,
+    name: &str,
+    mode: CookieMode,
+    rule: &file::CookieRule,
+) {
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("__host-") && mode != Strip {
+        if rule.path.as_deref().is_some_and(|path| path != "/") {
+            let why = "a __Host- cookie is for all paths, or no browser takes it";
+            check.fault(&key("path"), why, "write path = \"/\", or take it out");
+        }
+        if rule
+            .domain
+            .as_deref()
+            .is_some_and(|domain| !domain.is_empty())
+        {
+            let why = "a __Host- cookie is for one host, or no browser takes it";
+            check.fault(&key("domain"), why, "write domain = \"\", or take it out");
+        }
+    }
+    let needs_http_only = lower.starts_with("__http-") || lower.starts_with("__host-http-");
+    if needs_http_only && rule.http_only == Some(false) {
+        let why = "an __Http- cookie is HttpOnly, or no browser takes it";
+        check.fault(&key("http_only"), why, "take it out");
     }
 }
 

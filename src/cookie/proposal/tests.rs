@@ -130,7 +130,7 @@ fn watched(events: &[Event], default: Mode) -> Tally {
             Set(path, lines) => {
                 for line in *lines {
                     let set = SetCookie::read(line.as_bytes()).unwrap();
-                    watch.answer(Some(ALICE), path, &set, NOW);
+                    watch.answer(Some(ALICE), path, &set, b"__Host-session", NOW);
                 }
                 continue;
             }

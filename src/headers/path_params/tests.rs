@@ -142,6 +142,12 @@ fn redirects_lose_the_ids_of_our_own_urls() {
             redirected("refresh", &format!("0;URL='{url}' x")),
             format!("0;URL='{left}' x")
         );
+        for before in ["0;", "0, ", " 0.5 ; url = ", "0;url="] {
+            assert_eq!(
+                redirected("refresh", &format!("{before}{url}")),
+                format!("{before}{left}")
+            );
+        }
     }
 }
 
@@ -151,6 +157,10 @@ fn no_redirect_comes_to_lead_elsewhere() {
         ("/;jsessionid=1/evil.test/", "/.//evil.test/"),
         ("/;jsessionid=1/\\evil.test/", "/.//\\evil.test/"),
         ("/;jsessionid=1\\evil.test/x", "/.//x"),
+        ("\\;jsessionid=1/evil.test", "/.\\/evil.test"),
+        ("\t;jsessionid=1//evil.test", "/.\t//evil.test"),
+        ("/\t;jsessionid=1/evil.test", "/./\t/evil.test"),
+        (";jsessionid=1\\x/\\evil.test", "./\\evil.test"),
         (";jsessionid=1/a", "./a"),
         (";jsessionid=1//evil.test", ".//evil.test"),
         (";jsessionid=1", "."),
