@@ -128,9 +128,24 @@ fn find(bytes: &[u8], mark: u8) -> Option<usize> {
 
 /// All the reservations about any of `bytes`, together.
 fn classes(bytes: &[u8]) -> u8 {
+    // Nearly all values hold nothing odd, and that is seen sixteen bytes at a time.
+    if bytes.iter().fold(0, |odd, byte| odd | odd_mark(*byte)) == 0 {
+        return 0;
+    }
     bytes
         .iter()
         .fold(0, |all, byte| all | CLASS[usize::from(*byte)])
+}
+
+/// Not zero for a byte that has a class. Comparisons alone, so that they are done for many bytes at once.
+const fn odd_mark(byte: u8) -> u8 {
+    (byte < 0x21) as u8
+        | (byte > 0x7E) as u8
+        | (byte == b'"') as u8
+        | (byte == b',') as u8
+        | (byte == b';') as u8
+        | (byte == b'=') as u8
+        | (byte == b'\\') as u8
 }
 
 const NOT_NAME: u8 = 1;
@@ -249,6 +264,14 @@ mod tests {
         ];
         for (value, expected) in table {
             assert_eq!(plain_value(value), *expected, "{}", value.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_byte_is_odd_if_it_has_a_class() {
+        for byte in 0..=u8::MAX {
+            let class = CLASS[usize::from(byte)];
+            assert_eq!(odd_mark(byte) != 0, class != 0, "{byte}");
         }
     }
 
