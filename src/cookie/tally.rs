@@ -10,20 +10,27 @@ use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
 use super::parse::pairs;
+use super::policy::CookiePolicy;
 use super::set_cookie::{Ends, SetCookie};
 use crate::base::clock::Time;
 use crate::base::kept::{KeptCookie, SameSite};
 
 /// How many names are told apart; what comes after them is only counted.
 pub const NAMES_MAX: usize = 200;
+/// How many of them may be of cookies that the app never set: visitors can make up as many as they like.
+const FOREIGN_NAMES_MAX: usize = 100;
 /// The longest name that is told apart.
 const NAME_BYTES_MAX: usize = 128;
 /// How many paths are remembered of a cookie.
 const PATHS_MAX: usize = 8;
 /// How much of a path is remembered.
 const PATH_BYTES_MAX: usize = 64;
-/// How many values of visitors are remembered, as hashes.
+/// Of how many cookies of visitors values are remembered, as hashes.
 const VALUES_MAX: usize = 20_000;
+/// How many values of one of them: requests that are under way bring older ones, and a name can be set for several paths.
+const LATEST_MAX: usize = 6;
+/// A segment of a path that is so long and has a digit in it names a thing and no part of the app.
+const ID_CHARS_MIN: usize = 12;
 /// A shorter value is found in many places by chance.
 const ECHO_BYTES_MIN: usize = 8;
 
@@ -69,7 +76,8 @@ pub struct Sightings {
     /// How often one did although the app has not set it since the watch began and the visitor's jar has none: a
     /// script made it, or it is from before.
     pub unknown: u64,
-    /// How often it came with another value than the app had last set for that visitor.
+    /// How often it came with another value than the app had lately set for that visitor: a script
+    /// wrote it, or the browser holds a copy from before. Sealed and signed ones are not looked at.
     pub changed: u64,
     /// The request headers that repeated its value.
     pub echoed_in: BTreeSet<String>,
@@ -82,8 +90,15 @@ pub struct Sightings {
 pub struct Watch {
     tally: Tally,
     /// What the app last set, by visitor and name.
-    last_set: HashMap<u64, u64>,
+    last_set: HashMap<u64, Latest>,
     key: RandomState,
+}
+
+/// The latest values of one cookie of a visitor, as hashes, in a ring.
+#[derive(Debug, Default)]
+struct Latest {
+    prints: [Option<u64>; LATEST_MAX],
+    next: usize,
 }
 
 /// A request, as far as cookies may show in it.
@@ -101,6 +116,8 @@ pub struct Asked<'a> {
     pub query: &'a str,
     /// The site's jar of the visitor.
     pub jar: &'a [KeptCookie],
+    /// What the site does with cookies.
+    pub policy: &'a CookiePolicy,
 }
 
 impl Watch {
@@ -116,10 +133,8 @@ impl Watch {
             if pair.name.is_empty() || pair.name == asked.ticket_name {
                 continue;
             }
-            let set = asked.visitor.map(|visitor| self.place(visitor, pair.name));
-            let last = set.and_then(|place| self.last_set.get(&place).copied());
-            let print = self.key.hash_one(pair.value);
-            let Some(seen) = self.tally.sightings(pair.name) else {
+            let is_changed = self.is_changed(asked, pair.name, pair.value);
+            let Some(seen) = self.tally.sightings_of_visitor(pair.name) else {
                 continue;
             };
             seen.sent += 1;
@@ -128,7 +143,7 @@ impl Watch {
                 .iter()
                 .any(|kept| *kept.identity.name == *pair.name);
             seen.unknown += u64::from(seen.set == 0 && !is_kept);
-            seen.changed += u64::from(last.is_some_and(|last| last != print));
+            seen.changed += u64::from(is_changed);
             for name in echoes(pair.value, asked.fields) {
                 remember(&mut seen.echoed_in, name.as_bytes());
             }
@@ -154,13 +169,14 @@ impl Watch {
             if set.ends(now) == Ends::Past {
                 self.last_set.remove(&place);
             } else if self.last_set.len() < VALUES_MAX || self.last_set.contains_key(&place) {
-                self.last_set.insert(place, self.key.hash_one(set.value));
+                let print = self.key.hash_one(set.value);
+                self.last_set.entry(place).or_default().push(print);
             }
         }
         let Some(seen) = self.tally.sightings(set.name) else {
             return;
         };
-        remember(&mut seen.set_by, first_segments(path).as_bytes());
+        remember(&mut seen.set_by, part_of_app(path.as_bytes()).as_bytes());
         let life = match set.ends(now) {
             Ends::Past => {
                 seen.deleted += 1;
@@ -177,11 +193,21 @@ impl Watch {
         seen.persistent += u64::from(life.is_some());
         seen.life_secs_max = seen.life_secs_max.max(life.unwrap_or(0));
         if let Some(path) = set.path {
-            remember(&mut seen.for_paths, path);
+            remember(&mut seen.for_paths, part_of_app(path).as_bytes());
         }
         if let Some(domain) = set.domain {
             remember(&mut seen.for_domains, domain);
         }
+    }
+
+    /// Whether somebody changed a value that the app had set. A sealed or signed one never comes as the app set it.
+    fn is_changed(&self, asked: &Asked<'_>, name: &[u8], value: &[u8]) -> bool {
+        let is_guarded = asked.policy.rule_for(name).mode.is_guarded();
+        let latest = asked
+            .visitor
+            .filter(|_| !is_guarded)
+            .and_then(|visitor| self.last_set.get(&self.place(visitor, name)));
+        latest.is_some_and(|latest| !latest.prints.contains(&Some(self.key.hash_one(value))))
     }
 
     fn place(&self, visitor: &[u8; 32], name: &[u8]) -> u64 {
@@ -189,10 +215,31 @@ impl Watch {
     }
 }
 
+impl Latest {
+    fn push(&mut self, print: u64) {
+        if let Some(slot) = self.prints.get_mut(self.next) {
+            *slot = Some(print);
+        }
+        self.next = (self.next + 1) % LATEST_MAX;
+    }
+}
+
 impl Tally {
     fn sightings(&mut self, name: &[u8]) -> Option<&mut Sightings> {
+        let has_room = self.cookies.len() < NAMES_MAX;
+        self.sightings_with_room(name, has_room)
+    }
+
+    fn sightings_of_visitor(&mut self, name: &[u8]) -> Option<&mut Sightings> {
+        let all = self.cookies.values();
+        let foreign = all.filter(|seen| seen.set + seen.deleted == 0).count();
+        let has_room = self.cookies.len() < NAMES_MAX && foreign < FOREIGN_NAMES_MAX;
+        self.sightings_with_room(name, has_room)
+    }
+
+    fn sightings_with_room(&mut self, name: &[u8], has_room: bool) -> Option<&mut Sightings> {
         let text = name.escape_ascii().to_string();
-        let has_room = self.cookies.len() < NAMES_MAX && name.len() <= NAME_BYTES_MAX;
+        let has_room = has_room && name.len() <= NAME_BYTES_MAX;
         if !has_room && !self.cookies.contains_key(&text) {
             self.untold += 1;
             return None;
@@ -208,10 +255,28 @@ fn remember(all: &mut BTreeSet<String>, one: &[u8]) {
     }
 }
 
-/// The path as far as it is likely to name a part of the app and not a thing in it.
-fn first_segments(path: &str) -> &str {
-    let third = path.match_indices('/').nth(2);
-    third.map_or(path, |(at, _)| path.get(..at).unwrap_or(path))
+/// The path as far as it names a part of the app and not a thing in it. A servlet container's `;jsessionid=` is the value
+/// of a cookie, and a link to reset a password is as good as one: of neither is anything left.
+fn part_of_app(path: &[u8]) -> String {
+    let mut part = String::new();
+    for segment in path.split(|byte| *byte == b'/').skip(1).take(2) {
+        let plain = segment
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default();
+        part.push('/');
+        if is_id(plain) {
+            part.push('*');
+        } else {
+            part.push_str(&plain.escape_ascii().to_string());
+        }
+    }
+    part
+}
+
+fn is_id(segment: &[u8]) -> bool {
+    let digits = segment.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && (digits == segment.len() || segment.len() >= ID_CHARS_MIN)
 }
 
 /// The fields whose value is the cookie's, as it is or percent-decoded.
@@ -246,6 +311,8 @@ fn unquoted(value: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name::NamePattern;
+    use super::super::policy::{CookieRule, Mode};
     use super::*;
 
     const NOW: Time = Time::from_secs(1_800_000_000);
@@ -260,7 +327,21 @@ mod tests {
             fields: &[],
             query: "",
             jar: &[],
+            policy: policy(),
         }
+    }
+
+    /// Browsers get what the app sets, but for two names.
+    fn policy() -> &'static CookiePolicy {
+        static POLICY: std::sync::LazyLock<CookiePolicy> = std::sync::LazyLock::new(|| {
+            let mut policy = CookiePolicy::plain(Mode::Pass);
+            for (name, mode) in [("signed", Mode::Sign), ("sealed", Mode::Seal)] {
+                let name = NamePattern::parse(name).unwrap();
+                policy.rules.push(CookieRule::plain(name, mode));
+            }
+            policy
+        });
+        &POLICY
     }
 
     fn set(watch: &mut Watch, visitor: &[u8; 32], line: &str) {
@@ -317,6 +398,77 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sealed_on_the_way_is_not_changed_by_the_browser() {
+        let mut watch = Watch::default();
+        for line in ["signed=new", "sealed=new", "plain=new"] {
+            set(&mut watch, ALICE, line);
+        }
+        watch.request(&asked(
+            ALICE,
+            &[b"signed=new.AAAA; sealed=v1.AAAA; plain=old"],
+        ));
+        let changed = |name: &str| watch.tally().cookies[name].changed;
+        assert_eq!(
+            [changed("signed"), changed("sealed"), changed("plain")],
+            [0, 0, 1]
+        );
+    }
+
+    /// Parallel requests bring what earlier answers set, and a name can be set for several paths.
+    #[test]
+    fn a_value_that_the_app_set_a_moment_ago_is_not_the_browsers() {
+        let mut watch = Watch::default();
+        for value in ["a", "b", "c"] {
+            set(&mut watch, ALICE, &format!("sliding={value}"));
+        }
+        watch.request(&asked(ALICE, &[b"sliding=a; sliding=b; sliding=c"]));
+        assert_eq!(watch.tally().cookies["sliding"].changed, 0);
+        for nth in 0..LATEST_MAX {
+            set(&mut watch, ALICE, &format!("sliding={nth}"));
+        }
+        watch.request(&asked(ALICE, &[b"sliding=a"]));
+        assert_eq!(watch.tally().cookies["sliding"].changed, 1, "long ago");
+    }
+
+    #[test]
+    fn what_names_a_thing_in_the_app_is_not_remembered_of_paths() {
+        for (path, part) in [
+            ("/admin/login/", "/admin/login"),
+            ("/wp-login.php", "/wp-login.php"),
+            ("/", "/"),
+            ("/app;jsessionid=5C1D2E3F", "/app"),
+            ("/app;v=1/list;jsessionid=5C1D2E3F/x", "/app/list"),
+            ("/reset/MjQ6YWJjZGVmZ2hp", "/reset/*"),
+            ("/interaction/aB3dE5fG7hI9", "/interaction/*"),
+            ("/orders/1042", "/orders/*"),
+            ("/2fa/verify", "/2fa/verify"),
+            ("/long-name-of-a-page/x", "/long-name-of-a-page/x"),
+            ("*", ""),
+        ] {
+            assert_eq!(part_of_app(path.as_bytes()), part, "{path}");
+        }
+        let mut watch = Watch::default();
+        let line = SetCookie::read(b"a=1; Path=/interaction/aB3dE5fG7hI9").unwrap();
+        watch.answer(Some(ALICE), "/app;jsessionid=5C1D2E3F", &line, NOW);
+        let told = serde_json::to_string(watch.tally()).unwrap();
+        assert!(!told.contains("5C1D") && !told.contains("aB3d"), "{told}");
+    }
+
+    #[test]
+    fn visitors_leave_room_for_the_names_of_the_app() {
+        let mut watch = Watch::default();
+        for nth in 0..1000 {
+            let line = format!("made-up-{nth}=1");
+            watch.request(&asked(ALICE, &[line.as_bytes()]));
+        }
+        assert_eq!(watch.tally().cookies.len(), FOREIGN_NAMES_MAX);
+        set(&mut watch, ALICE, "sid=1");
+        watch.request(&asked(ALICE, &[b"sid=1"]));
+        assert_eq!(watch.tally().cookies["sid"].sent, 1);
+        assert_eq!(watch.tally().untold, 1000 - FOREIGN_NAMES_MAX as u64);
+    }
+
+    #[test]
     fn what_nobody_set_comes_from_a_script_unless_the_jar_has_it() {
         let mut watch = Watch::default();
         watch.request(&asked(ALICE, &[b"made=1"]));
@@ -345,9 +497,9 @@ mod tests {
             set(
                 &mut watch,
                 ALICE,
-                &format!("name-{nth}=SECRET; Path=/{nth}"),
+                &format!("name-{nth}=SECRET; Path=/p{nth}"),
             );
-            set(&mut watch, ALICE, &format!("one=SECRET; Path=/{nth}"));
+            set(&mut watch, ALICE, &format!("one=SECRET; Path=/p{nth}"));
         }
         set(&mut watch, ALICE, &format!("{}=SECRET", "n".repeat(500)));
         assert_eq!(watch.tally().cookies.len(), NAMES_MAX);

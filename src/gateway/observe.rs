@@ -94,6 +94,7 @@ impl Observers {
             jar: visit
                 .record()
                 .map_or(&[], |record: &Record| record.jar(&site.name)),
+            policy: &site.cookies,
         };
         for seat in seats {
             seat.lock().request(&asked);

@@ -53,6 +53,9 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
         let reason = "against forged requests: scripts read it and send it along";
         return passed(reason.to_owned(), seen);
     }
+    if seen.set > 0 && is_sessionlike(&lower) {
+        return session(name, seen);
+    }
     if let Some(place) = echo(seen) {
         return passed(
             format!("scripts read it: its value came in {place} too"),
@@ -70,11 +73,12 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
             reason: String::new(),
         };
     }
-    let is_sessionlike = ["sess", "auth", "token"]
-        .iter()
-        .any(|part| lower.contains(part))
-        || lower.ends_with("sid");
-    match (seen.set > 0, is_sessionlike) {
+    match (seen.set > 0, is_sessionlike(&lower)) {
+        (false, true) => {
+            let reason = "came, but was not set while this watched: a script makes it, or the app did before; if a \
+                          login sets it, keep it with adopt_until";
+            rule(Mode::Pass, None, reason.to_owned())
+        }
         (false, false) => {
             let reason = format!(
                 "scripts make it: it came {} times, and the app never set it",
@@ -82,21 +86,36 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
             );
             passed(reason, seen)
         }
-        (false, true) => {
-            let reason = "came, but was not set while this watched: a script makes it, or the app did before; if a \
-                          login sets it, keep it with adopt_until";
-            rule(Mode::Pass, None, reason.to_owned())
-        }
-        (true, true) if name == SERVLET_SESSION => servlet_session(seen),
-        (true, true) => {
-            let reason = "a login's or session's by its name, which is no business of scripts";
-            rule(Mode::Keep, None, reason.to_owned() + &facts(seen))
-        }
-        (true, false) => {
+        (true, _) => {
             let reason = "no script was seen to use it; if one reads it: mode = \"mirror\"";
             rule(Mode::Keep, None, reason.to_owned() + &facts(seen))
         }
     }
+}
+
+fn is_sessionlike(lower: &str) -> bool {
+    let parts = ["sess", "auth", "token"];
+    parts.iter().any(|part| lower.contains(part)) || lower.ends_with("sid")
+}
+
+/// What opens doors is never handed to scripts to write, whatever they were seen to do: an answer that crosses another
+/// looks as if they had, and then every script of the page could plant a login.
+fn session(name: &str, seen: &Sightings) -> Verdict {
+    if let Some(place) = echo(seen) {
+        let reason = format!(
+            "scripts read it: its value came in {place} too; a login's or session's by its name, so the app gets ours"
+        );
+        return rule(Mode::Mirror, None, reason + &facts(seen));
+    }
+    if name == SERVLET_SESSION {
+        return servlet_session(seen);
+    }
+    let mut reason =
+        "a login's or session's by its name, which is no business of scripts".to_owned();
+    if seen.changed > 0 {
+        reason += &format!("; came with another value {} times", seen.changed);
+    }
+    rule(Mode::Keep, None, reason + &facts(seen))
 }
 
 fn servlet_session(seen: &Sightings) -> Verdict {

@@ -1,3 +1,4 @@
+use super::super::policy::CookiePolicy;
 use super::super::set_cookie::SetCookie;
 use super::super::tally::{Asked, Watch};
 use super::*;
@@ -148,6 +149,7 @@ fn watched(events: &[Event], default: Mode) -> Tally {
             fields: &[(field.0, field.1.as_bytes())],
             query: "",
             jar: &[],
+            policy: &CookiePolicy::plain(default),
         });
     }
     watch.tally().clone()
@@ -273,9 +275,11 @@ fn what_is_seen_of_a_cookie_decides_its_rule() {
         ("XSRF-TOKEN", readable(), Some(pass)),
         ("my.CsrfKey", sometimes.clone(), Some(pass)),
         ("_xsrf", made.clone(), Some(pass)),
-        ("access_token", echoed, Some(pass)),
+        ("nonce", echoed.clone(), Some(pass)),
+        ("access_token", echoed, Some(", mode = \"mirror\" }")),
         ("view", in_query, Some(pass)),
-        ("PHPSESSID", changed.clone(), Some(pass)),
+        // Answers that cross look like this too, and a login that scripts may write is one that they may plant.
+        ("PHPSESSID", changed.clone(), Some(keep)),
         ("theme", changed, Some(pass)),
         ("tz", made.clone(), Some(pass)),
         // As likely an older login as something of a script's: it goes on, and is not opened to scripts.
