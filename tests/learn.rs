@@ -23,6 +23,7 @@ const UNIX: &str = "admin = \"unix:run/admin.sock\"";
 
 /// Begins every value, so that a search for it finds any.
 const VALUE: &str = "TOP5ECRET";
+const IN_A_PATH: &str = "PATH5ECRET";
 
 /// An app that keeps a session and a setting that a script reads.
 async fn app() -> App {
@@ -127,10 +128,18 @@ async fn what_happens_meanwhile_is_learned_and_no_value_is_told() {
             .send()
             .await;
 
+        // What a servlet container writes into its links is the value of a cookie.
+        let link = format!("/shop;jsessionid={IN_A_PATH}");
+        browser.get(&link).send().await;
+
         learner.signal(signal);
         let (code, block, told) = learner.end().await;
 
         assert_eq!(code, Some(0), "{told}");
+        assert_eq!(app.last().target, link);
+        for text in [&block, &told] {
+            assert!(!text.contains(IN_A_PATH), "{text}");
+        }
         for name in ["[site.cookies]", "cart", "theme", "seen"] {
             assert!(block.contains(name), "{name}: {block}");
         }
@@ -139,11 +148,16 @@ async fn what_happens_meanwhile_is_learned_and_no_value_is_told() {
             assert!(!text.contains(VALUE), "{text}");
         }
     }
-    let begun = gate
-        .printed()
-        .matches("a watch over cookies begins")
-        .count();
-    assert_eq!(begun, 2);
+    let printed = gate.printed();
+    let begun = printed
+        .lines()
+        .filter(|line| line.contains("a watch over cookies begins"));
+    let peers: Vec<Value> = begun
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["peer"].clone())
+        .collect();
+    assert_eq!(peers.len(), 2);
+    let is_user = |peer: &Value| peer.as_str().is_some_and(|peer| peer.starts_with("uid "));
+    assert!(peers.iter().all(is_user), "{peers:?}");
 }
 
 #[tokio::test]

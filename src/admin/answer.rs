@@ -30,10 +30,11 @@ const LEARN: &str = "/api/v1/learn";
 /// A text, or what goes on until somebody has seen enough.
 pub(super) type Body = Either<Full<Bytes>, Watching>;
 
-/// The answer to `request`. A body that goes on tells `taken` each time that more of it is taken.
+/// The answer to `request`, which `peer` sends. A body that goes on tells `taken` each time that more of it is taken.
 pub(super) fn answer<B>(
     admin: &Arc<Admin>,
     request: &Request<B>,
+    peer: &str,
     taken: Arc<Notify>,
 ) -> Response<Body> {
     let path = request.uri().path();
@@ -49,7 +50,10 @@ pub(super) fn answer<B>(
             text(StatusCode::NOT_FOUND, PLAIN, "There is nothing here.\n").map(Either::Left)
         }
         None if request.method() != Method::GET => not_allowed("GET").map(Either::Left),
-        None => learn(admin, request.uri().query().unwrap_or_default(), taken),
+        None => {
+            let query = request.uri().query().unwrap_or_default();
+            learn(admin, query, peer, taken)
+        }
     }
 }
 
@@ -69,8 +73,8 @@ fn readiness(obstacles: &[String]) -> Response<Full<Bytes>> {
     text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, lines)
 }
 
-/// A watch over the cookies of the site that `query` names.
-fn learn(admin: &Arc<Admin>, query: &str, taken: Arc<Notify>) -> Response<Body> {
+/// A watch over the cookies of the site that `query` names, for `peer`.
+fn learn(admin: &Arc<Admin>, query: &str, peer: &str, taken: Arc<Notify>) -> Response<Body> {
     let refuse = |status, why: serde_json::Value| text(status, JSON, format!("{why}\n"));
     let wanted = query
         .split('&')
@@ -93,7 +97,7 @@ fn learn(admin: &Arc<Admin>, query: &str, taken: Arc<Notify>) -> Response<Body> 
             return refuse(StatusCode::TOO_MANY_REQUESTS, why).map(Either::Left);
         }
     };
-    let watching = Watching::new(Arc::clone(site), looking, (admin.draining)(), taken);
+    let watching = Watching::new((Arc::clone(site), peer), looking, (admin.draining)(), taken);
     dressed(StatusCode::OK, JSON_LINES, Either::Right(watching))
 }
 

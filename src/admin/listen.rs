@@ -106,11 +106,18 @@ impl Listener {
 }
 
 impl Accepting {
-    /// The next connection.
-    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    /// The next connection, and whose it is: an address, or the user at the other end of a socket.
+    pub(super) async fn accept(&self) -> io::Result<(Box<dyn Stream>, String)> {
         Ok(match self {
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
-            Self::Unix(listener, _) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (Box::new(stream), peer.to_string())
+            }
+            Self::Unix(listener, _) => {
+                let stream = listener.accept().await?.0;
+                let peer = stream.peer_cred().map(|peer| format!("uid {}", peer.uid()));
+                (Box::new(stream), peer.unwrap_or_else(|_| "unix".to_owned()))
+            }
         })
     }
 }

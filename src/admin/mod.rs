@@ -71,9 +71,9 @@ pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
         };
         let admin = Arc::clone(&admin);
         match listener.accept().await {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 tokio::spawn(async move {
-                    answer(stream, admin).await;
+                    answer(stream, peer, admin).await;
                     drop(permit);
                 });
             }
@@ -86,14 +86,14 @@ pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
 }
 
 /// Answers one request. Who comes to no end is cut off, and so is who takes no more of what goes on.
-async fn answer<S>(stream: S, admin: Arc<Admin>)
+async fn answer<S>(stream: S, peer: String, admin: Arc<Admin>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let taken = Arc::new(Notify::new());
     let more = Arc::clone(&taken);
     let service = service_fn(move |request| {
-        let answer = answer::answer(&admin, &request, Arc::clone(&more));
+        let answer = answer::answer(&admin, &request, &peer, Arc::clone(&more));
         async move { Ok::<_, io::Error>(answer) }
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -28,6 +28,8 @@ pub type Event = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A watch that is on. It ends with its reader, when the gateway drains, or after an hour.
 pub(super) struct Watching {
     site: Arc<str>,
+    /// Who looks on.
+    peer: String,
     looking: Looking,
     ticks: Interval,
     /// The ends that do not come from the reader.
@@ -39,16 +41,17 @@ pub(super) struct Watching {
 
 impl Watching {
     pub(super) fn new(
-        site: Arc<str>,
+        (site, peer): (Arc<str>, &str),
         looking: Looking,
         draining: Event,
         taken: Arc<Notify>,
     ) -> Self {
-        tracing::info!(site = &*site, "a watch over cookies begins");
+        tracing::info!(site = &*site, peer, "a watch over cookies begins");
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             site,
+            peer: peer.to_owned(),
             looking,
             ticks,
             draining,
@@ -88,6 +91,7 @@ impl Body for Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         let requests = self.looking.tally().requests;
-        tracing::info!(site = &*self.site, requests, "a watch over cookies ends");
+        let (site, peer) = (&*self.site, &*self.peer);
+        tracing::info!(site, peer, requests, "a watch over cookies ends");
     }
 }

@@ -449,7 +449,7 @@ mod tests {
         }
         let mut watch = Watch::default();
         let line = SetCookie::read(b"a=1; Path=/interaction/aB3dE5fG7hI9").unwrap();
-        watch.answer(Some(ALICE), "/app;jsessionid=5C1D2E3F", &line, NOW);
+        watch.answer(Some(ALICE), "/app;jsessionid=5C1D2E3F", &line, b"sid", NOW);
         let told = serde_json::to_string(watch.tally()).unwrap();
         assert!(!told.contains("5C1D") && !told.contains("aB3d"), "{told}");
     }
