@@ -23,7 +23,7 @@ const UNIX: &str = "admin = \"unix:run/admin.sock\"";
 
 /// Begins every value, so that a search for it finds any.
 const VALUE: &str = "TOP5ECRET";
-const IN_A_PATH: &str = "PATH5ECRET";
+const IN_A_PATH: &str = "PATHSECRET";
 
 /// An app that keeps a session and a setting that a script reads.
 async fn app() -> App {
