@@ -71,16 +71,26 @@ pub(super) fn learn<'s>(
         change.cookies.clear();
         parting.end();
     } else {
-        adopt(brought.adopted, &mut change, &mut parting, site);
+        adopt(brought.adopted, &mut change, &mut parting, scene);
     }
     change.binds = parting.binds();
     (change, parting)
 }
 
 /// Has the jar take over what the browser still held, unless this very response says something else of it.
-fn adopt(adopted: Vec<KeptCookie>, change: &mut Change, parting: &mut Parting<'_>, site: &Site) {
-    // Nothing goes along into a login that begins anew.
-    let begins_anew = matches!(change.turn, Turn::LogIn { carry: false, .. });
+fn adopt(
+    adopted: Vec<KeptCookie>,
+    change: &mut Change,
+    parting: &mut Parting<'_>,
+    scene: Scene<'_, '_>,
+) {
+    let Scene { site, record, .. } = scene;
+    // Nothing goes along into a login that begins anew, nor from one user to the next.
+    let has_user = record.is_some_and(|record| record.user.is_some());
+    let begins_anew = match change.turn {
+        Turn::LogIn { carry, .. } => !carry || has_user,
+        _ => false,
+    };
     for cookie in adopted {
         let name = cookie.identity.name.clone();
         let is_answered = change.cookies.iter().any(|edit| match edit {

@@ -198,3 +198,16 @@ async fn a_crowd_of_copies_does_not_make_a_flood() {
     let bytes: usize = answer.set_cookies().iter().map(String::len).sum();
     assert!((1000..10_000).contains(&bytes), "{bytes}");
 }
+
+#[tokio::test]
+async fn nothing_of_one_user_is_adopted_for_the_next() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    browser.plant("localhost", "/", "PHPSESSID=of-alice; Path=/");
+    browser.get("/login-bob").send().await;
+    assert_eq!(browser.names(), ["__Host-session"]);
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+}

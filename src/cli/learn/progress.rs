@@ -51,13 +51,15 @@ fn line(tally: &Tally) -> String {
     );
     let mut room = NAMES_WIDTH;
     for (nth, name) in tally.cookies.keys().enumerate() {
+        // The gateway escapes names, and whoever answers in its place may not.
+        let name = name.escape_debug().to_string();
         let Some(left) = room.checked_sub(name.len() + 2) else {
             text.push_str(", ...");
             break;
         };
         room = left;
         text.push_str(if nth == 0 { ": " } else { ", " });
-        text.push_str(name);
+        text.push_str(&name);
     }
     text
 }
@@ -65,6 +67,15 @@ fn line(tally: &Tally) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_moves_the_terminal() {
+        let mut tally = Tally::default();
+        tally
+            .cookies
+            .insert("\x1b[2J\n".to_owned(), Default::default());
+        assert!(!line(&tally).contains(char::is_control));
+    }
 
     #[test]
     fn the_line_stays_short_whatever_was_seen() {

@@ -75,9 +75,9 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
     }
     match (seen.set > 0, is_sessionlike(&lower)) {
         (false, true) => {
-            let reason = "came, but was not set while this watched: a script makes it, or the app did before; if a \
-                          login sets it, keep it with adopt_until";
-            rule(Mode::Pass, None, reason.to_owned())
+            let reason = "came, but was not set while this watched: a login's or session's by its name, and likely from \
+                          before";
+            rule(Mode::Keep, None, reason.to_owned())
         }
         (false, false) => {
             let reason = format!(

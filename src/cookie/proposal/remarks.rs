@@ -57,10 +57,10 @@ fn cautions(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
         Choice::Unseen => false,
     };
     let earlier = judged.iter().filter(kept);
-    let earlier = list(earlier.filter(|one| one.seen.unknown > 0)).map(|names| {
+    let earlier = list(earlier.filter(|one| one.seen.sent > 0)).map(|names| {
         format!(
-            "Browsers hold some from before this watch: {names}. A rule with mode = \"keep\" and adopt_until = DATE \
-             moves them into the jar, and nobody is logged out."
+            "Browsers hold these themselves: {names}. A rule with mode = \"keep\" and adopt_until = DATE moves them into \
+             the jar; without it, whoever is logged in by them now is logged out."
         )
     });
     let odd = judged.iter().filter(|one| is_hidden(one.seen));
