@@ -197,7 +197,7 @@ impl Gateway {
             .ask_app(pool, site, head, (body, &witness), line)
             .await?;
 
-        let seen_from = (visit.root(), self.desk.cookie.name());
+        let seen_from = (&visit, self.desk.cookie.name());
         self.observers
             .answer(site, response.headers(), &path, seen_from, line.time);
         let scene = Scene {
@@ -215,7 +215,9 @@ impl Gateway {
             change.turn = visit.upkeep(renews);
         }
         let may_set = visit.may_keep_cookies();
-        let before = visit.root().map(|root| Before {
+        // Asked only for copies, which few requests bring.
+        let root = (!parting.copies.is_empty()).then(|| visit.root());
+        let before = root.flatten().map(|root| Before {
             root,
             bond: visit.record().and_then(|record| record.bond.clone()),
         });

@@ -11,7 +11,7 @@ use super::visit::Visit;
 use crate::base::clock::Time;
 use crate::cookie::set_cookie::SetCookie;
 use crate::cookie::tally::{Asked, Tally, Watch};
-use crate::session::{Record, Root};
+use crate::session::Record;
 
 /// How many watches there are at most at a time.
 pub const WATCHES_MAX: usize = 4;
@@ -107,11 +107,15 @@ impl Observers {
         site: &Site,
         headers: &HeaderMap,
         path: &str,
-        (visitor, ticket_name): (Option<Root>, &str),
+        (visit, ticket_name): (&Visit, &str),
         now: Time,
     ) {
         let seats = self.over(site);
-        let visitor = visitor.as_ref().map(|root| &root.0);
+        if seats.is_empty() {
+            return;
+        }
+        let root = visit.root();
+        let visitor = root.as_ref().map(|root| &root.0);
         for seat in seats {
             let mut watch = seat.lock();
             for field in headers.get_all(SET_COOKIE) {
