@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,17 +29,12 @@ use crate::gateway::Arrival;
 use crate::server::activity::Activity;
 use crate::server::drain::{Drain, Permit};
 use crate::server::drive::drive;
+use crate::server::h1::serve_h1;
 use crate::server::stream::{Held, SameCore};
 use crate::server::tls::ALPN_H2;
 use crate::server::wire::Wire;
 use crate::server::{Limits, ServerSettings};
 
-/// hyper takes no less.
-const H1_BUFFER_MIN: usize = 8 * 1024;
-/// Room beside the head in the buffer of an HTTP/1.1 connection.
-const H1_BUFFER_SPARE: usize = 4 * 1024;
-/// hyper's number of fields that it keeps on the stack.
-const H1_FIELDS_ON_STACK: usize = 100;
 /// What each field counts for beside its bytes (RFC 9113, 6.5.2).
 const H2_FIELD_OVERHEAD: usize = 32;
 /// What a visitor may send ahead of the handler, per stream and per connection.
@@ -157,56 +152,6 @@ async fn handshake<H>(wire: Wire, core: &Core<H>) -> Result<Box<TlsStream<Wire>>
     }
 }
 
-async fn serve_h1<I, H, F, B>(
-    io: I,
-    activity: Arc<Activity>,
-    arrival: Rc<Arrival>,
-    core: Rc<Core<H>>,
-) where
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let limits = &core.settings.limits;
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        // hyper's starts when the last response ended; `drive` knows better.
-        .header_read_timeout(None)
-        .half_close(false)
-        // With pipeline_flush hyper takes a body as fast as it comes, however slowly it is read: no backpressure.
-        .pipeline_flush(false)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(
-            limits
-                .header_bytes
-                .saturating_add(H1_BUFFER_SPARE)
-                .max(H1_BUFFER_MIN),
-        );
-    if limits.header_count != H1_FIELDS_ON_STACK {
-        builder.max_headers(limits.header_count);
-    }
-    let service = service(&activity, &arrival, &core, None);
-    let connection = Box::pin(
-        builder
-            .serve_connection(TokioIo::new(io), service)
-            .with_upgrades(),
-    );
-
-    activity.begin(true);
-    let close = |connection: Pin<&mut http1::UpgradeableConnection<_, _>>| {
-        connection.graceful_shutdown();
-    };
-    let driven = drive(connection, close, &activity, limits, &core.drain).await;
-    // Whoever has the socket now, has it by an upgrade.
-    activity.hand_over();
-    if let Err(ended) = driven {
-        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
-    }
-}
-
 async fn serve_h2<I, H, F, B>(
     io: I,
     activity: Arc<Activity>,
@@ -248,7 +193,7 @@ async fn serve_h2<I, H, F, B>(
 
 /// The handler as hyper calls it, with each request counted as under way until its response body is dropped.
 /// `streams`: who runs the streams of this connection, if it is HTTP/2.
-fn service<H, F, B>(
+pub(super) fn service<H, F, B>(
     activity: &Arc<Activity>,
     arrival: &Rc<Arrival>,
     core: &Rc<Core<H>>,

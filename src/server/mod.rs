@@ -15,6 +15,7 @@ pub mod tls;
 mod activity;
 mod connection;
 mod drive;
+mod h1;
 mod stream;
 mod wire;
 
