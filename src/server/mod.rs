@@ -16,6 +16,7 @@ mod activity;
 mod connection;
 mod drive;
 mod h1;
+mod h2;
 mod stream;
 mod wire;
 
