@@ -302,7 +302,8 @@ impl Gateway {
         let asked = Stopwatch::start();
         let mut response = pool
             .send(&site.upstream, Request::from_parts(head, body))
-            .await?;
+            .await
+            .map_err(|unanswered| unanswered.fault)?;
         line.app = Some(asked.elapsed());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && !hop::names_websocket(response.headers())

@@ -7,7 +7,6 @@
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,10 +14,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -28,29 +24,12 @@ use crate::base::meter::{Count, Meter};
 use crate::gateway::Arrival;
 use crate::server::activity::Activity;
 use crate::server::drain::{Drain, Permit};
-use crate::server::drive::drive;
+use crate::server::h1::serve_h1;
+use crate::server::h2::serve_h2;
 use crate::server::stream::{Held, SameCore};
 use crate::server::tls::ALPN_H2;
 use crate::server::wire::Wire;
 use crate::server::{Limits, ServerSettings};
-
-/// hyper takes no less.
-const H1_BUFFER_MIN: usize = 8 * 1024;
-/// Room beside the head in the buffer of an HTTP/1.1 connection.
-const H1_BUFFER_SPARE: usize = 4 * 1024;
-/// hyper's number of fields that it keeps on the stack.
-const H1_FIELDS_ON_STACK: usize = 100;
-/// What each field counts for beside its bytes (RFC 9113, 6.5.2).
-const H2_FIELD_OVERHEAD: usize = 32;
-/// What a visitor may send ahead of the handler, per stream and per connection.
-const H2_STREAM_WINDOW: u32 = 256 * 1024;
-const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// What is kept of a response that its reader does not take, per stream.
-const H2_SEND_BUFFER: usize = 64 * 1024;
-/// Streams that the peer opened and reset before we looked at them (rapid reset, CVE-2023-44487).
-const H2_PENDING_RESETS: usize = 20;
-/// Streams that the peer made us reset (MadeYouReset, CVE-2025-8671).
-const H2_LOCAL_RESETS: usize = 100;
 
 /// What the connections of one core share.
 pub(super) struct Core<H> {
@@ -157,98 +136,9 @@ async fn handshake<H>(wire: Wire, core: &Core<H>) -> Result<Box<TlsStream<Wire>>
     }
 }
 
-async fn serve_h1<I, H, F, B>(
-    io: I,
-    activity: Arc<Activity>,
-    arrival: Rc<Arrival>,
-    core: Rc<Core<H>>,
-) where
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let limits = &core.settings.limits;
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        // hyper's starts when the last response ended; `drive` knows better.
-        .header_read_timeout(None)
-        .half_close(false)
-        // With pipeline_flush hyper takes a body as fast as it comes, however slowly it is read: no backpressure.
-        .pipeline_flush(false)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(
-            limits
-                .header_bytes
-                .saturating_add(H1_BUFFER_SPARE)
-                .max(H1_BUFFER_MIN),
-        );
-    if limits.header_count != H1_FIELDS_ON_STACK {
-        builder.max_headers(limits.header_count);
-    }
-    let service = service(&activity, &arrival, &core, None);
-    let connection = Box::pin(
-        builder
-            .serve_connection(TokioIo::new(io), service)
-            .with_upgrades(),
-    );
-
-    activity.begin(true);
-    let close = |connection: Pin<&mut http1::UpgradeableConnection<_, _>>| {
-        connection.graceful_shutdown();
-    };
-    let driven = drive(connection, close, &activity, limits, &core.drain).await;
-    // Whoever has the socket now, has it by an upgrade.
-    activity.hand_over();
-    if let Err(ended) = driven {
-        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
-    }
-}
-
-async fn serve_h2<I, H, F, B>(
-    io: I,
-    activity: Arc<Activity>,
-    arrival: Rc<Arrival>,
-    core: Rc<Core<H>>,
-) where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let limits = &core.settings.limits;
-    let fields_overhead = limits.header_count.saturating_mul(H2_FIELD_OVERHEAD);
-    let header_list_max = limits.header_bytes.saturating_add(fields_overhead);
-    let streams = SameCore::new(limits.write_timeout);
-    let mut builder = http2::Builder::new(streams.clone());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.h2_streams)
-        .max_header_list_size(u32::try_from(header_list_max).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(H2_PENDING_RESETS)
-        .max_local_error_reset_streams(H2_LOCAL_RESETS)
-        .initial_stream_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        .max_send_buf_size(H2_SEND_BUFFER)
-        // An idle connection is closed before it is ever asked; this finds the dead peer of a stream that waits.
-        .keep_alive_interval(limits.keepalive_timeout)
-        .keep_alive_timeout(limits.write_timeout);
-    let service = service(&activity, &arrival, &core, Some(streams));
-    let connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
-
-    activity.begin(false);
-    let close = |connection: Pin<&mut http2::Connection<_, _, _>>| connection.graceful_shutdown();
-    if let Err(ended) = drive(connection, close, &activity, limits, &core.drain).await {
-        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
-    }
-}
-
 /// The handler as hyper calls it, with each request counted as under way until its response body is dropped.
 /// `streams`: who runs the streams of this connection, if it is HTTP/2.
-fn service<H, F, B>(
+pub(super) fn service<H, F, B>(
     activity: &Arc<Activity>,
     arrival: &Rc<Arrival>,
     core: &Rc<Core<H>>,

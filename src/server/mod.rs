@@ -15,6 +15,8 @@ pub mod tls;
 mod activity;
 mod connection;
 mod drive;
+mod h1;
+mod h2;
 mod stream;
 mod wire;
 

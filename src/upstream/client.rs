@@ -23,7 +23,7 @@ pub(super) async fn exchange(
     upstream: &Rc<Upstream>,
     mut place: OwnedSemaphorePermit,
     request: Request<Body>,
-) -> Result<Response<Body>, UpstreamFault> {
+) -> Result<Response<Body>, Unanswered> {
     let asks_upgrade = request.headers().contains_key(UPGRADE);
     let progress = request.body().progress();
     let mut request = framed(request);
@@ -35,11 +35,14 @@ pub(super) async fn exchange(
                 connection.doubt();
                 connection
             }
-            None => Connection::open(&upstream.settings).await?,
+            None => match Connection::open(&upstream.settings).await {
+                Ok(connection) => connection,
+                Err(fault) => return Err(Unanswered::unsent(fault, request)),
+            },
         };
         let mut lease = Lease::new(Rc::clone(upstream), connection, place);
         match head(&mut lease, request, progress.as_deref()).await? {
-            Ok(response) => return accept(response, lease, asks_upgrade),
+            Ok(response) => return Ok(accept(response, lease, asks_upgrade)?),
             Err(mut failed) => match failed.take_message() {
                 // Nothing of it was sent: the app had closed a connection that we took for idle. Others of that age
                 // may be gone too, so the second try is on a new one, and the last.
@@ -47,7 +50,12 @@ pub(super) async fn exchange(
                     request = unsent;
                     place = lease.into_place();
                 }
-                _ => return Err(UpstreamFault::judge(failed.into_error())),
+                unsent => {
+                    return Err(Unanswered {
+                        fault: UpstreamFault::judge(failed.into_error()),
+                        unsent: unsent.map(Box::new),
+                    });
+                }
             },
         }
     }
@@ -109,6 +117,37 @@ fn accept(
         Body::App(AppBody::new(incoming, lease))
     };
     Ok(Response::from_parts(head, body))
+}
+
+/// A request that got no response.
+#[derive(Debug, thiserror::Error)]
+#[error("the app did not answer")]
+pub struct Unanswered {
+    /// Why.
+    #[source]
+    pub fault: UpstreamFault,
+    /// The request, if nothing of it was sent and nothing of its body was taken: it may go to another app, whatever its
+    /// method. Its head is framed already; framing it again changes nothing.
+    pub unsent: Option<Box<Request<Body>>>,
+}
+
+impl Unanswered {
+    pub(super) fn unsent(fault: UpstreamFault, request: Request<Body>) -> Self {
+        Self {
+            fault,
+            unsent: Some(Box::new(request)),
+        }
+    }
+}
+
+impl From<UpstreamFault> for Unanswered {
+    /// The request is gone, or on its way.
+    fn from(fault: UpstreamFault) -> Self {
+        Self {
+            fault,
+            unsent: None,
+        }
+    }
 }
 
 /// Why there is no response. The connection, if there was one, is closed.

@@ -34,7 +34,7 @@ pub mod tunnel;
 
 pub use address::{Address, AddressFault};
 pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
-pub use client::UpstreamFault;
+pub use client::{Unanswered, UpstreamFault};
 pub use pool::Pool;
 pub use upload::{BodyLimits, RATE_GRACE, Tap, VisitorBody};
 

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::UpstreamSettings;
 use super::body::Body;
-use super::client::{self, UpstreamFault};
+use super::client::{self, Unanswered, UpstreamFault};
 use super::wire::Connection;
 
 /// How many may wait for each place.
@@ -51,7 +51,7 @@ impl Pool {
     /// [`tunnel::app_side`](super::tunnel::app_side).
     ///
     /// # Errors
-    /// An [`UpstreamFault`] that says who failed.
+    /// [`Unanswered`] says who failed, and gives the request back if nothing of it was sent.
     ///
     /// # Panics
     /// Outside of a [`LocalSet`](tokio::task::LocalSet).
@@ -59,10 +59,12 @@ impl Pool {
         &self,
         to: &Arc<UpstreamSettings>,
         request: Request<Body>,
-    ) -> Result<Response<Body>, UpstreamFault> {
+    ) -> Result<Response<Body>, Unanswered> {
         let upstream = self.upstream(to);
-        let place = upstream.place().await?;
-        client::exchange(&upstream, place, request).await
+        match upstream.place().await {
+            Ok(place) => client::exchange(&upstream, place, request).await,
+            Err(fault) => Err(Unanswered::unsent(fault, request)),
+        }
     }
 
     fn upstream(&self, to: &Arc<UpstreamSettings>) -> Rc<Upstream> {

@@ -177,8 +177,8 @@ async fn forward(
             }
             response.map(|body| body.screening_trailers(Arc::new(screen)))
         }
-        Err(fault) => {
-            let name = match &fault {
+        Err(unanswered) => {
+            let name = match &unanswered.fault {
                 UpstreamFault::VisitorBody(fault) => format!("{fault:?}"),
                 other => format!("{other:?}"),
             };

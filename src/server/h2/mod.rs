@@ -1,0 +1,74 @@
+//! HTTP/2 of one connection, from its first stream to its end.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::base::causes::Causes;
+use crate::gateway::Arrival;
+use crate::server::activity::Activity;
+use crate::server::connection::{Core, service};
+use crate::server::drive::drive;
+use crate::server::stream::SameCore;
+
+/// What each field counts for beside its bytes (RFC 9113, 6.5.2).
+const FIELD_OVERHEAD: usize = 32;
+/// What a visitor may send ahead of the handler, per stream and per connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What is kept of a response that its reader does not take, per stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that the peer opened and reset before we looked at them (rapid reset, CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+/// Streams that the peer made us reset (MadeYouReset, CVE-2025-8671).
+const LOCAL_RESETS: usize = 100;
+
+/// Serves HTTP/2 over `io` until the connection ends.
+pub(super) async fn serve_h2<I, H, F, B>(
+    io: I,
+    activity: Arc<Activity>,
+    arrival: Rc<Arrival>,
+    core: Rc<Core<H>>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let limits = &core.settings.limits;
+    let fields_overhead = limits.header_count.saturating_mul(FIELD_OVERHEAD);
+    let header_list_max = limits.header_bytes.saturating_add(fields_overhead);
+    let streams = SameCore::new(limits.write_timeout);
+    let mut builder = http2::Builder::new(streams.clone());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.h2_streams)
+        .max_header_list_size(u32::try_from(header_list_max).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        // An idle connection is closed before it is ever asked; this finds the dead peer of a stream that waits.
+        .keep_alive_interval(limits.keepalive_timeout)
+        .keep_alive_timeout(limits.write_timeout);
+    let service = service(&activity, &arrival, &core, Some(streams));
+    let connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
+
+    activity.begin(false);
+    let close = |connection: Pin<&mut http2::Connection<_, _, _>>| connection.graceful_shutdown();
+    if let Err(ended) = drive(connection, close, &activity, limits, &core.drain).await {
+        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
+    }
+}
