@@ -5,5 +5,6 @@ pub mod clock;
 pub mod framed;
 pub mod kept;
 pub mod meter;
+pub mod plain;
 pub mod secret;
 pub mod small_map;

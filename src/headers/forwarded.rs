@@ -3,14 +3,15 @@
 //! Only a listed proxy is believed, and the list is empty by default. Reading and writing are two steps because what
 //! a trusted proxy said must be read before the names are stripped.
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use http::header::{FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
 use super::fold::{self, Claim};
+use crate::base::plain::push_ip;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -20,6 +21,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest `X-Request-Id` that is taken over, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 64;
+
+/// The longest address as text: an IPv6 address that ends in an IPv4 one.
+const ADDRESS_BYTES_MAX: usize = 45;
 
 /// Whose word counts.
 #[derive(Clone, Debug, Default)]
@@ -119,17 +123,20 @@ impl ForwardedPolicy {
         request_id: &str,
     ) {
         fold::remove_where(headers, |name| fold::claim(name) == Some(Claim::Forwarding));
-        let peer = origin.peer.to_canonical();
-        let for_line = match &hops.earlier_for {
-            Some(earlier) => format!("{earlier}, {peer}"),
-            None => peer.to_string(),
-        };
-        insert(headers, X_FORWARDED_FOR, &for_line);
+        let mut peer = Vec::with_capacity(ADDRESS_BYTES_MAX);
+        push_ip(&mut peer, origin.peer.to_canonical());
+        let mut for_line = Vec::new();
+        if let Some(earlier) = &hops.earlier_for {
+            for_line.extend_from_slice(earlier.as_bytes());
+            for_line.extend_from_slice(b", ");
+        }
+        for_line.extend_from_slice(&peer);
+        insert(headers, X_FORWARDED_FOR, for_line);
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-        insert(headers, X_FORWARDED_HOST, origin.host);
+        insert(headers, X_FORWARDED_HOST, origin.host.to_owned());
         headers.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port));
-        insert(headers, FORWARDED, &forwarded_line(hops, peer, origin.host));
-        insert(headers, X_REQUEST_ID, request_id);
+        insert(headers, FORWARDED, forwarded_line(hops, &peer, origin.host));
+        insert(headers, X_REQUEST_ID, request_id.to_owned());
         headers.append(VIA, via(origin.version));
     }
 
@@ -140,34 +147,39 @@ impl ForwardedPolicy {
     }
 }
 
-fn forwarded_line(hops: &Hops, peer: IpAddr, host: &str) -> String {
-    let mut line = String::with_capacity(host.len() + 64);
-    if let Some(earlier) = &hops.earlier_forwarded {
-        line.push_str(earlier);
-        line.push_str(", ");
+/// Our element of `Forwarded`, behind the earlier ones. `peer` is an address as text.
+fn forwarded_line(hops: &Hops, peer: &[u8], host: &str) -> Vec<u8> {
+    let earlier = hops.earlier_forwarded.as_deref().unwrap_or_default();
+    let mut line = Vec::with_capacity(earlier.len() + peer.len() + host.len() + 40);
+    if !earlier.is_empty() {
+        line.extend_from_slice(earlier.as_bytes());
+        line.extend_from_slice(b", ");
     }
-    // Writing into a String cannot fail.
-    let _ = match peer {
-        IpAddr::V4(ip) => write!(line, "for={ip}"),
-        IpAddr::V6(ip) => write!(line, "for=\"[{ip}]\""),
+    // RFC 7239, 6: an IPv6 address stands in brackets and quotes.
+    let (opens, closes): (&[u8], &[u8]) = if peer.contains(&b':') {
+        (b"for=\"[", b"]\"")
+    } else {
+        (b"for=", b"")
     };
-    line.push_str(";host=");
+    for part in [opens, peer, closes, b";host="] {
+        line.extend_from_slice(part);
+    }
     let is_token = host
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     if is_token && !host.is_empty() {
-        line.push_str(host);
+        line.extend_from_slice(host.as_bytes());
     } else {
-        line.push('"');
-        for character in host.chars() {
-            if matches!(character, '"' | '\\') {
-                line.push('\\');
+        line.push(b'"');
+        for byte in host.bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                line.push(b'\\');
             }
-            line.push(character);
+            line.push(byte);
         }
-        line.push('"');
+        line.push(b'"');
     }
-    line.push_str(";proto=https");
+    line.extend_from_slice(b";proto=https");
     line
 }
 
@@ -216,9 +228,9 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: impl Into<Vec<u8>>) {
     // What came this far is plain text. If it ever is not, no header is better than a wrong one.
-    if let Ok(value) = HeaderValue::from_str(text) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text.into())) {
         headers.insert(name, value);
     }
 }

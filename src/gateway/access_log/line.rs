@@ -1,5 +1,6 @@
 //! One line of the access log: what it tells and how it is written.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::super::reason::Reason;
 use crate::base::clock::{Stopwatch, Time};
+use crate::base::plain::{push_digits, push_ip, push_number};
 
 /// How the lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +67,17 @@ impl Line {
             first: true,
         };
         fields.begin();
-        fields.raw("time", &Rfc3339(self.time), true);
+        fields.quoted("time", |out| push_time(out, self.time));
         fields.text("request_id", &self.request_id);
-        fields.raw("client_ip", &self.client_ip, true);
+        fields.quoted("client_ip", |out| push_ip(out, self.client_ip));
         fields.text("method", self.method.as_str());
         fields.text("host", &self.host);
         fields.text("path", &self.path);
-        fields.raw("protocol", &format_args!("{:?}", self.version), true);
-        fields.raw("status", &self.status, false);
-        fields.raw("bytes", &bytes, false);
+        fields.quoted("protocol", |out| {
+            out.extend_from_slice(protocol(self.version).as_bytes());
+        });
+        fields.number("status", self.status.into());
+        fields.number("bytes", bytes);
         fields.millis("duration_ms", self.since.elapsed());
         if let Some(app) = self.app {
             fields.millis("app_ms", app);
@@ -94,20 +98,51 @@ impl Line {
     }
 }
 
-/// A time as RFC 3339 has it, always to the millisecond, so that lines sort as text.
-struct Rfc3339(Time);
+/// How the versions of HTTP are called.
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}
 
-impl std::fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let secs = i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX);
-        let time = OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let (year, month, day) = time.to_calendar_date();
-        let (hour, minute, second) = time.to_hms();
-        let (month, millis) = (u8::from(month), self.0.as_millis() % 1000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
-        )
+/// Appends a time as RFC 3339 has it, always to the millisecond, so that lines sort as text.
+fn push_time(out: &mut Vec<u8>, time: Time) {
+    thread_local! {
+        /// The second that was written last, as text: the lines of a busy second share it.
+        static SECOND: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
+    }
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != time.as_secs() || text.is_empty() {
+            *second = time.as_secs();
+            text.clear();
+            push_second(text, *second);
+        }
+        out.extend_from_slice(text);
+    });
+    out.push(b'.');
+    push_digits::<3>(out, time.as_millis() % 1000);
+    out.push(b'Z');
+}
+
+fn push_second(out: &mut Vec<u8>, second: u64) {
+    let second = i64::try_from(second).unwrap_or(i64::MAX);
+    let time = OffsetDateTime::from_unix_timestamp(second).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    push_digits::<4>(out, u64::from(year.unsigned_abs()));
+    for (before, part) in [
+        (b'-', u8::from(month)),
+        (b'-', day),
+        (b'T', hour),
+        (b':', minute),
+        (b':', second),
+    ] {
+        out.push(before);
+        push_digits::<2>(out, part.into());
     }
 }
 
@@ -143,10 +178,19 @@ impl Fields<'_> {
             self.out.push(separator);
         }
         self.first = false;
-        match self.format {
-            Format::Json => self.put(format_args!("\"{name}\":")),
-            Format::Text => self.put(format_args!("{name}=")),
-        }
+        let quote: &[u8] = if self.format == Format::Json {
+            b"\""
+        } else {
+            b""
+        };
+        self.out.extend_from_slice(quote);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(quote);
+        self.out.push(if self.format == Format::Json {
+            b':'
+        } else {
+            b'='
+        });
     }
 
     fn text(&mut self, name: &str, value: &str) {
@@ -162,40 +206,52 @@ impl Fields<'_> {
         }
         self.out.push(b'"');
         // Everything that a terminal or a log reader could take for more than text is escaped.
-        for char in value.chars() {
-            match char {
-                '"' | '\\' => self.out.extend_from_slice(&[b'\\', char as u8]),
-                ' '..='~' => self.out.push(char as u8),
-                _ => {
-                    for unit in char.encode_utf16(&mut [0; 2]) {
-                        self.put(format_args!("\\u{unit:04x}"));
-                    }
-                }
-            }
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if value.bytes().all(is_plain) {
+            self.out.extend_from_slice(value.as_bytes());
+        } else {
+            value.chars().for_each(|char| self.escaped(char));
         }
         self.out.push(b'"');
     }
 
-    fn raw(&mut self, name: &str, value: &dyn std::fmt::Display, quoted: bool) {
-        self.name(name);
-        if quoted && self.format == Format::Json {
-            self.put(format_args!("\"{value}\""));
-        } else {
-            self.put(format_args!("{value}"));
+    fn escaped(&mut self, char: char) {
+        match char {
+            '"' | '\\' => self.out.extend_from_slice(&[b'\\', char as u8]),
+            ' '..='~' => self.out.push(char as u8),
+            _ => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    // Writing to a Vec cannot fail.
+                    let _ = write!(self.out, "\\u{unit:04x}");
+                }
+            }
         }
     }
 
-    fn millis(&mut self, name: &str, span: Duration) {
-        self.raw(
-            name,
-            &format_args!("{:.3}", span.as_secs_f64() * 1000.0),
-            false,
-        );
+    /// A value that needs no escape; JSON has it in quotes.
+    fn quoted(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.name(name);
+        if self.format == Format::Json {
+            self.out.push(b'"');
+        }
+        write(self.out);
+        if self.format == Format::Json {
+            self.out.push(b'"');
+        }
     }
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        // Writing to a Vec cannot fail.
-        let _ = self.out.write_fmt(text);
+    fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        push_number(self.out, value);
+    }
+
+    /// Milliseconds, to the microsecond.
+    fn millis(&mut self, name: &str, span: Duration) {
+        self.name(name);
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        push_number(self.out, micros / 1000);
+        self.out.push(b'.');
+        push_digits::<3>(self.out, micros % 1000);
     }
 }
 
