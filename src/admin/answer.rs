@@ -80,17 +80,18 @@ fn learn(admin: &Arc<Admin>, query: &str, peer: &str, taken: Arc<Notify>) -> Res
         .split('&')
         .find_map(|pair| pair.strip_prefix("site="))
         .map(|name| percent_decode_str(name).decode_utf8_lossy());
-    let mut sites = admin.gateway.site_names();
+    let gateway = admin.gateway.current();
+    let mut sites = gateway.site_names();
     let Some(site) = sites.find(|name| wanted.as_deref() == Some(&***name)) else {
         let error = match wanted {
             Some(_) => "there is no site of that name",
             None => "name a site: /api/v1/learn?site=NAME",
         };
-        let sites: Vec<&str> = admin.gateway.site_names().map(|name| &**name).collect();
+        let sites: Vec<&str> = gateway.site_names().map(|name| &**name).collect();
         let why = json!({ "error": error, "sites": sites });
         return refuse(StatusCode::NOT_FOUND, why).map(Either::Left);
     };
-    let looking = match admin.gateway.observers().look(Arc::clone(site)) {
+    let looking = match gateway.observers().look(Arc::clone(site)) {
         Ok(looking) => looking,
         Err(crowded) => {
             let why = json!({ "error": crowded.to_string() });

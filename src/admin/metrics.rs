@@ -8,7 +8,13 @@ use crate::session::KeyUse;
 
 /// All of it.
 pub(super) fn written(admin: &Admin) -> String {
-    let keys = admin.gateway.desk.ring.load().uses(admin.clock.now());
+    let keys = admin
+        .gateway
+        .current()
+        .desk
+        .ring
+        .load()
+        .uses(admin.clock.now());
     let is_ready = (admin.obstacles)().is_empty();
     text(&admin.meter, &keys, is_ready)
 }

@@ -28,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::base::clock::Clock;
+use crate::base::latest::Latest;
 use crate::base::meter::Meter;
 use crate::gateway::Gateway;
 
@@ -45,7 +46,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What is asked for.
 pub struct Admin {
     /// Whose keys are counted.
-    pub gateway: Arc<Gateway>,
+    pub gateway: Latest<Gateway>,
     /// What is counted.
     pub meter: Arc<Meter>,
     /// By which keys sign or do not yet.

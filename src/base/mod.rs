@@ -4,6 +4,7 @@ pub mod causes;
 pub mod clock;
 pub mod framed;
 pub mod kept;
+pub mod latest;
 pub mod meter;
 pub mod plain;
 pub mod secret;

@@ -88,17 +88,18 @@ pub struct Arrival {
     pub sni: Option<Box<str>>,
 }
 
-/// The gateway: finished settings, and what all cores share.
+/// The gateway under one configuration: finished settings, and what all cores share. A reload makes another one, which
+/// takes over whatever lives on: that is behind an `Arc`. A request ends with the one it began with.
 pub struct Gateway {
     pub(crate) sites: SiteTable,
     pub(crate) desk: TicketDesk,
     /// Seals and signs the values of apps' cookies. Swapped with the ring of the desk when the keys are reloaded.
-    pub(crate) values: ArcSwap<ValueKeys>,
+    pub(crate) values: Arc<ArcSwap<ValueKeys>>,
     pub(crate) observers: Arc<Observers>,
-    pub(crate) ids: SessionIds,
+    pub(crate) ids: Arc<SessionIds>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) on_outage: OnOutage,
-    pub(crate) newcomers: Newcomers,
+    pub(crate) newcomers: Arc<Newcomers>,
     pub(crate) crowd: Option<Arc<Crowd>>,
     pub(crate) admit_limits: AdmitLimits,
     pub(crate) cookie_limits: CookieLimits,
@@ -108,7 +109,7 @@ pub struct Gateway {
     pub(crate) access_log: AccessLog,
     pub(crate) clock: Clock,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) request_ids: RequestIds,
+    pub(crate) request_ids: Arc<RequestIds>,
 }
 
 impl Gateway {

@@ -7,10 +7,14 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::collections::vec_deque::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::Time;
+
+/// More than any limit.
+const NO_LIMIT: u64 = u64::MAX;
 
 /// For so long places are counted together, from an address's first one on.
 const WINDOW: Duration = Duration::from_secs(3600);
@@ -23,8 +27,8 @@ const SHARD_ADDRESSES_MAX: usize = 1024;
 
 /// The places of each address.
 pub struct Newcomers {
-    /// `None`: no limit.
-    most: Option<u32>,
+    /// Replaced when the configuration is; what was counted stays.
+    most: AtomicU64,
     hasher: RandomState,
     /// A lock guards its addresses. It is of std: it is held for a look-up and never across an await.
     shards: Vec<Mutex<Shard>>,
@@ -73,10 +77,16 @@ impl Newcomers {
     /// Gives each address `most` places an hour.
     pub fn new(most: Option<u32>) -> Self {
         Self {
-            most,
+            most: AtomicU64::new(most.map_or(NO_LIMIT, u64::from)),
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
+    }
+
+    /// From now on gives each address `most` places an hour.
+    pub fn limit(&self, most: Option<u32>) {
+        let most = most.map_or(NO_LIMIT, u64::from);
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// Takes a place for a session that is about to begin.
@@ -84,16 +94,17 @@ impl Newcomers {
     /// # Errors
     /// When the address has had all of them.
     pub fn take(&self, address: IpAddr, now: Time) -> Result<Place, Full> {
-        let Some(most) = self.most else {
+        let most = self.most.load(Ordering::Relaxed);
+        if most == NO_LIMIT {
             return Ok(Place(None));
-        };
+        }
         let network = Network::of(address);
         let mut shard = self
             .shard(network)
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let window = shard.window(network, now);
-        if window.taken >= most {
+        if u64::from(window.taken) >= most {
             let is_first = !std::mem::replace(&mut window.was_full, true);
             return Err(Full { is_first });
         }

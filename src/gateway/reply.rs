@@ -1,5 +1,6 @@
 //! The response on its way out: our ticket, the app's cookies that pass, and caching that cannot leak.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,8 +20,8 @@ use crate::upstream::Body;
 /// How tickets are written.
 #[derive(Debug)]
 pub struct TicketDesk {
-    /// Signs and verifies them. Replaced whole when its file is read again.
-    pub ring: ArcSwap<KeyRing>,
+    /// Signs and verifies them. Replaced whole when its file is read again, for every configuration.
+    pub ring: Arc<ArcSwap<KeyRing>>,
     /// The cookie they travel in.
     pub cookie: TicketCookie,
     /// How long sessions live.

@@ -13,7 +13,7 @@ pub(super) async fn serve(parts: &Parts, standing: Arc<Standing>, drain: Drain) 
         return std::future::pending().await;
     };
     let admin = Admin {
-        gateway: Arc::clone(&parts.gateway),
+        gateway: parts.gateway.clone(),
         meter: Arc::clone(&parts.meter),
         clock: parts.clock.clone(),
         obstacles: Box::new(move || standing.obstacles()),

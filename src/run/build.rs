@@ -3,42 +3,32 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
-use http::HeaderValue;
-
 use super::fault::StartFault;
 use super::listen::{bind, bind_admin, server_settings};
+use super::live::Live;
 use super::site::sites;
 use super::store;
 use super::tls::{load_certificates, tls_config};
 use crate::admin;
 use crate::base::clock::Clock;
+use crate::base::latest::Latest;
 use crate::base::meter::Meter;
-use crate::config::keyring::{self, Keys};
+use crate::config::keyring;
 use crate::config::settings::{self, Settings};
 use crate::cookie::attributes::{TicketCookie, TicketCookieSettings};
 use crate::cookie::screen::CookieLimits;
 use crate::gateway::Gateway;
 use crate::gateway::access_log::{AccessLog, Destination, Format, Writer};
 use crate::gateway::admit::AdmitLimits;
-use crate::gateway::crowd::Crowd;
-use crate::gateway::newcomers::Newcomers;
-use crate::gateway::reply::TicketDesk;
-use crate::gateway::request_id::RequestIds;
-use crate::gateway::site::SiteTable;
-use crate::gateway::visit::OnOutage;
-use crate::headers::forwarded::ForwardedPolicy;
 use crate::server::{Listeners, ServerSettings};
-use crate::store::Store;
-use crate::upstream::{BodyLimits, RATE_GRACE};
 
 /// Browsers send at most a few hundred cookies; more are an attack (DESIGN section 3).
 const COOKIE_PAIRS_MAX: usize = 300;
 
 /// All that runs.
 pub(super) struct Parts {
-    pub gateway: Arc<Gateway>,
-    pub store: Arc<dyn Store>,
+    pub gateway: Latest<Gateway>,
+    pub live: Arc<Live>,
     pub server: Arc<ServerSettings>,
     pub tls: Arc<rustls::ServerConfig>,
     pub meter: Arc<Meter>,
@@ -82,55 +72,12 @@ impl Parts {
             return Err(faults);
         };
         let meter = Arc::new(Meter::default());
-        let Keys {
-            mut ring,
-            values,
-            ids,
-            ..
-        } = keys;
-        if matches!(settings.store.engine, settings::Engine::Cookie { .. }) {
-            ring = ring.opening_sealed();
-        }
+        let live = Live::new(settings, keys, store, &clock, &meter);
         let (access_log, log_writer) = log;
-        let limits = &settings.server.limits;
-        let gateway = Gateway {
-            sites: SiteTable::new(sites),
-            desk: TicketDesk {
-                ring: ArcSwap::from_pointee(ring),
-                cookie,
-                terms: settings.session.terms.clone(),
-                expire_at_browser_close: settings.session.expire_at_browser_close,
-            },
-            observers: Arc::default(),
-            values: ArcSwap::from_pointee(values),
-            ids,
-            store: Arc::clone(&store),
-            on_outage: match settings.store.on_outage {
-                settings::OnOutage::Refuse => OnOutage::Refuse,
-                settings::OnOutage::Anonymous => OnOutage::Anonymous,
-            },
-            newcomers: Newcomers::new(settings.session.max_new_per_ip),
-            crowd: crowd(&settings.session, &store, &clock, &meter),
-            admit_limits: admit_limits(limits),
-            cookie_limits: cookie_limits(limits),
-            body_limits: BodyLimits {
-                bytes_max: limits.body_bytes,
-                between_reads: limits.body_timeout,
-                rate_min: limits.body_min_rate.unwrap_or(0),
-                rate_grace: RATE_GRACE,
-            },
-            forwarded: ForwardedPolicy {
-                trusted: settings.server.trusted_proxies.clone(),
-            },
-            hsts: hsts(settings.tls.hsts),
-            access_log,
-            clock: clock.clone(),
-            meter: Arc::clone(&meter),
-            request_ids: RequestIds::new(),
-        };
+        let gateway = live.gateway(settings, sites, cookie, access_log);
         Ok(Self {
-            gateway: Arc::new(gateway),
-            store,
+            gateway: Latest::new(gateway),
+            live: Arc::new(live),
             server: Arc::new(server_settings(settings, &bound.https)),
             tls: tls_config(&settings.tls, certificates)?,
             meter,
@@ -183,22 +130,6 @@ pub const fn cookie_limits(limits: &settings::Limits) -> CookieLimits {
     }
 }
 
-fn crowd(
-    settings: &settings::Sessions,
-    store: &Arc<dyn Store>,
-    clock: &Clock,
-    meter: &Arc<Meter>,
-) -> Option<Arc<Crowd>> {
-    let most = settings.max_per_user?;
-    Some(Arc::new(Crowd {
-        store: Arc::clone(store),
-        terms: settings.terms.clone(),
-        most: usize::try_from(most).unwrap_or(usize::MAX),
-        clock: clock.clone(),
-        meter: Arc::clone(meter),
-    }))
-}
-
 fn one(fault: impl Into<StartFault>) -> Vec<StartFault> {
     vec![fault.into()]
 }
@@ -236,8 +167,4 @@ fn ticket_cookie(settings: &TicketCookieSettings) -> Result<TicketCookie, Vec<St
         };
         faults.into_iter().map(fault).collect()
     })
-}
-
-fn hsts(life: Option<std::time::Duration>) -> Option<HeaderValue> {
-    HeaderValue::from_str(&format!("max-age={}", life?.as_secs())).ok()
 }

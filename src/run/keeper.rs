@@ -8,15 +8,14 @@ use data_encoding::HEXLOWER;
 use tokio::sync::Notify;
 
 use super::keys::KeyFile;
+use super::live::Live;
 use super::nodes::{Judgement, LastUses, judge};
 use super::standing::{Standing, StoreAnswers};
 use crate::base::causes::Causes;
-use crate::base::clock::Clock;
-use crate::base::meter::{Count, Meter};
+use crate::base::meter::Count;
 use crate::base::secret::random_bytes;
 use crate::config::Settings;
-use crate::gateway::Gateway;
-use crate::store::{Node, NodeKey, Store, StoreFault};
+use crate::store::{Node, NodeKey, StoreFault};
 
 /// How often the file is looked at and the node announced. The one write that an idle gateway costs its store.
 const EVERY: Duration = Duration::from_secs(10);
@@ -29,12 +28,9 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Holds what it takes to do so.
 pub(super) struct Keeper {
-    gateway: Arc<Gateway>,
-    store: Arc<dyn Store>,
+    live: Arc<Live>,
     /// How long the store may take for an answer.
     store_timeout: Duration,
-    clock: Clock,
-    meter: Arc<Meter>,
     standing: Arc<Standing>,
     file: KeyFile,
     /// The name of this start of this node.
@@ -45,19 +41,10 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(
-        settings: &Settings,
-        gateway: &Arc<Gateway>,
-        store: &Arc<dyn Store>,
-        meter: &Arc<Meter>,
-        standing: &Arc<Standing>,
-    ) -> Self {
+    pub(super) fn new(settings: &Settings, live: &Arc<Live>, standing: &Arc<Standing>) -> Self {
         Self {
-            gateway: Arc::clone(gateway),
-            store: Arc::clone(store),
+            live: Arc::clone(live),
             store_timeout: settings.store.timeout,
-            clock: gateway.clock.clone(),
-            meter: Arc::clone(meter),
             standing: Arc::clone(standing),
             file: KeyFile::new(&settings.session.keys),
             node: HEXLOWER.encode(&random_bytes::<8>()),
@@ -69,7 +56,7 @@ impl Keeper {
     /// Announces this node before it serves, and gives those that serve already the time to take note of it.
     pub(super) async fn introduce(&mut self) {
         self.compare().await;
-        if let (true, Some(catalogue)) = (self.has_company, self.store.catalogue()) {
+        if let (true, Some(catalogue)) = (self.has_company, self.live.store.catalogue()) {
             tokio::time::sleep(catalogue.acquaintance()).await;
         }
     }
@@ -79,16 +66,16 @@ impl Keeper {
         loop {
             let pause = self.compare().await;
             tokio::select! {
-                () = reload.notified() => self.file.reload(&self.gateway, self.clock.now()),
-                () = tokio::time::sleep(pause) => self.file.look(&self.gateway, self.clock.now()),
+                () = reload.notified() => self.file.reload(&self.live, self.live.clock.now()),
+                () = tokio::time::sleep(pause) => self.file.look(&self.live, self.live.clock.now()),
             }
         }
     }
 
     /// Tells the other nodes that this one signs no more, so that they need not wait until it counts as dead.
     pub(super) async fn leave(&self) {
-        if let Some(catalogue) = self.store.catalogue() {
-            let told = catalogue.announce(self.node(Vec::new()), self.clock.now());
+        if let Some(catalogue) = self.live.store.catalogue() {
+            let told = catalogue.announce(self.node(Vec::new()), self.live.clock.now());
             // A store that does not answer keeps nobody from leaving.
             let _ = tokio::time::timeout(self.store_timeout.min(LEAVE_TIMEOUT), told).await;
         }
@@ -97,22 +84,22 @@ impl Keeper {
     fn node(&self, keys: Vec<NodeKey>) -> Node {
         Node {
             id: self.node.clone(),
-            seen: self.clock.now(),
-            session_ids: self.gateway.ids.fingerprint(),
+            seen: self.live.clock.now(),
+            session_ids: self.live.ids.fingerprint(),
             keys,
         }
     }
 
     /// Announces this node and judges the others; tells when to do so again.
     async fn compare(&mut self) -> Duration {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(&self.live.store);
         let Some(catalogue) = store.catalogue() else {
             // Such an engine has no other node, or no place to meet it.
             self.standing.note_store(StoreAnswers::Yes);
             return EVERY;
         };
-        let now = self.clock.now();
-        let keys = self.gateway.desk.ring.load().uses(now);
+        let now = self.live.clock.now();
+        let keys = self.live.ring.load().uses(now);
         let keys = self.last_uses.note(&keys, now);
         let own = self.node(keys);
         let asked = catalogue.announce(own.clone(), now);
@@ -130,7 +117,7 @@ impl Keeper {
             }
             // What was judged of the others stays: nothing says that it has changed.
             Err(fault) => {
-                self.meter.count(Count::StoreFaults);
+                self.live.meter.count(Count::StoreFaults);
                 if self.standing.note_store(StoreAnswers::No) != StoreAnswers::No {
                     tracing::error!(error = %Causes(&fault), "not ready: the store does not answer");
                 }

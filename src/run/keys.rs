@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::live::Live;
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::config::keyring::{self, Keys};
 use crate::config::settings;
-use crate::gateway::Gateway;
 use crate::session::{KeyId, KeyRing};
 
 /// The key ring file, and how it was when it was last read.
@@ -37,14 +37,14 @@ impl KeyFile {
     }
 
     /// Reads the file again if it has changed; looks at nothing but its directory entry else.
-    pub(super) fn look(&mut self, gateway: &Gateway, now: Time) {
+    pub(super) fn look(&mut self, live: &Live, now: Time) {
         if self.stamp() != self.seen {
-            self.reload(gateway, now);
+            self.reload(live, now);
         }
     }
 
     /// Reads the file again and uses what it holds from the next request on.
-    pub(super) fn reload(&mut self, gateway: &Gateway, now: Time) {
+    pub(super) fn reload(&mut self, live: &Live, now: Time) {
         // Taken first, so that what changes while it is read is read again at the next look.
         self.seen = self.stamp();
         let keys = match keyring::read(&self.path, self.activate_after) {
@@ -57,7 +57,7 @@ impl KeyFile {
                 return;
             }
         };
-        if keys.ids.fingerprint() != gateway.ids.fingerprint() {
+        if keys.ids.fingerprint() != live.ids.fingerprint() {
             tracing::error!(
                 file = %self.path.display(),
                 "the key ring was not reloaded; the keys are those of before: its session_id_key has changed, and \
@@ -66,15 +66,15 @@ impl KeyFile {
             );
             return;
         }
-        self.swap(keys, gateway, now);
+        self.swap(keys, live, now);
     }
 
-    fn swap(&self, keys: Keys, gateway: &Gateway, now: Time) {
-        let ring = &gateway.desk.ring;
+    fn swap(&self, keys: Keys, live: &Live, now: Time) {
+        let ring = &live.ring;
         let before = ring.load();
         let (old, new) = (ids(&before, now), ids(&keys.ring, now));
         ring.store(keys.ring.counting_on(&before).into());
-        gateway.values.store(keys.values.into());
+        live.values.store(keys.values.into());
         let file = self.path.display();
         if old == new {
             tracing::debug!(%file, "the key ring was read again; it holds the same keys");

@@ -3,6 +3,7 @@
 mod build;
 mod fault;
 mod listen;
+mod live;
 mod sealed;
 mod site;
 
@@ -45,6 +46,7 @@ use self::build::Parts;
 use self::keeper::Keeper;
 use self::standing::Standing;
 use crate::base::clock::Clock;
+use crate::base::latest::Latest;
 use crate::base::meter::{Count, Meter};
 use crate::config::Settings;
 use crate::gateway::Gateway;
@@ -75,8 +77,7 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
         let signals = Signals::new().map_err(StartFault::Runtime)?;
         let drain = Drain::new();
         let (standing, reload) = (Arc::new(Standing::new(drain.clone())), Notify::new());
-        let (store, meter) = (&parts.store, &parts.meter);
-        let mut keeper = Keeper::new(settings, &parts.gateway, store, meter, &standing);
+        let mut keeper = Keeper::new(settings, &parts.live, &standing);
         keeper.introduce().await;
         let cores = parts.start_cores(&drain).inspect_err(|_| drain.cut())?;
         for address in &addresses.https {
@@ -90,7 +91,7 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
         }
         ready(&addresses);
         let sweeping = sweep::run(
-            Arc::clone(&parts.store),
+            Arc::clone(&parts.live.store),
             parts.clock.clone(),
             Arc::clone(&parts.meter),
             SWEEP_EVERY,
@@ -131,7 +132,7 @@ struct Core {
     listeners: Listeners,
     settings: Arc<ServerSettings>,
     tls: Arc<rustls::ServerConfig>,
-    gateway: Arc<Gateway>,
+    gateway: Latest<Gateway>,
     meter: Arc<Meter>,
     drain: Drain,
 }
@@ -147,9 +148,10 @@ impl Core {
             .spawn(move || {
                 let served = LocalSet::new().block_on(&runtime, async move {
                     let pool = Pool::new();
-                    let gateway = self.gateway;
+                    let latest = self.gateway.on_this_core();
                     let handler = move |arrival, request| {
-                        let (gateway, pool) = (Arc::clone(&gateway), pool.clone());
+                        // The request ends with the configuration it began with.
+                        let (gateway, pool) = (latest.now(), pool.clone());
                         async move { gateway.handle(arrival, &pool, request).await }
                     };
                     run_core(
@@ -188,7 +190,7 @@ impl Signals {
     }
 
     /// Obeys until the drain is over: the first SIGTERM or SIGINT drains, a second one stops at once.
-    async fn obey(mut self, drain: &Drain, gateway: &Gateway, reload: &Notify) {
+    async fn obey(mut self, drain: &Drain, gateway: &Latest<Gateway>, reload: &Notify) {
         let over = async {
             drain.begun().await;
             tokio::select! {
@@ -202,7 +204,7 @@ impl Signals {
                 () = &mut over => return,
                 _ = self.terminate.recv() => stop(drain),
                 _ = self.interrupt.recv() => stop(drain),
-                _ = self.user1.recv() => gateway.access_log().reopen(),
+                _ = self.user1.recv() => gateway.current().access_log().reopen(),
                 _ = self.hang_up.recv() => {
                     tracing::info!(
                         "reloading the key ring; the configuration and certificates are not reloaded in this \
@@ -238,7 +240,7 @@ impl Parts {
                 listeners,
                 settings: Arc::clone(&self.server),
                 tls: Arc::clone(&self.tls),
-                gateway: Arc::clone(&self.gateway),
+                gateway: self.gateway.clone(),
                 meter: Arc::clone(&self.meter),
                 drain: drain.clone(),
             };

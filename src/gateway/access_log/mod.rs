@@ -130,6 +130,14 @@ impl AccessLog {
     }
 }
 
+impl Writer {
+    /// Whether somebody may still write: the configuration of now, or a request that began with an earlier one.
+    pub fn is_in_use(&self) -> bool {
+        // This and the thread have one each.
+        Arc::strong_count(&self.shared) > 2
+    }
+}
+
 impl std::fmt::Debug for AccessLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.is_some() {
