@@ -1,4 +1,4 @@
-//! What each path answers. Nothing here changes anything, and nothing of a visitor is shown.
+//! What each path answers. Nothing here changes anything but by a reload, and nothing of a visitor is shown.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::door::Page;
 use super::watching::Watching;
-use super::{Admin, metrics};
+use super::{Admin, Coming, metrics, reload};
 use crate::base::meter::Count;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -30,22 +30,46 @@ const LEARN: &str = "/api/v1/learn";
 /// A text, or what goes on until somebody has seen enough.
 pub(super) type Body = Either<Full<Bytes>, Watching>;
 
+/// An answer that is there, or one that is worked on.
+pub(super) enum Answer {
+    Now(Response<Body>),
+    Reload(Coming),
+}
+
+impl Answer {
+    /// Waits for it.
+    pub(super) async fn come(self) -> Response<Body> {
+        match self {
+            Self::Now(answer) => answer,
+            Self::Reload(coming) => {
+                let (status, told) = reload::answer(coming.await.as_ref());
+                text(status, JSON, format!("{told}\n")).map(Either::Left)
+            }
+        }
+    }
+}
+
 /// The answer to `request`, which `peer` sends. A body that goes on tells `taken` each time that more of it is taken.
 pub(super) fn answer<B>(
     admin: &Arc<Admin>,
     request: &Request<B>,
     peer: &str,
     taken: Arc<Notify>,
-) -> Response<Body> {
+) -> Answer {
     let path = request.uri().path();
     let page = Page::at(path);
-    if !admin.door.is_open(page) && !admin.door.takes(request.headers()) {
-        return unauthorized(admin, path).map(Either::Left);
+    let door = admin.door.current();
+    if !door.is_open(page) && !door.takes(request.headers()) {
+        return Answer::Now(unauthorized(admin, path).map(Either::Left));
     }
     let read = [Method::GET, Method::HEAD];
-    match page {
+    Answer::Now(match page {
         Some(_) if !read.contains(request.method()) => not_allowed("GET, HEAD").map(Either::Left),
         Some(page) => show(admin, page).map(Either::Left),
+        None if path == reload::PATH && request.method() == Method::POST => {
+            return Answer::Reload((admin.reload)());
+        }
+        None if path == reload::PATH => not_allowed("POST").map(Either::Left),
         None if path != LEARN => {
             text(StatusCode::NOT_FOUND, PLAIN, "There is nothing here.\n").map(Either::Left)
         }
@@ -54,23 +78,24 @@ pub(super) fn answer<B>(
             let query = request.uri().query().unwrap_or_default();
             learn(admin, query, peer, taken)
         }
-    }
+    })
 }
 
 fn show(admin: &Admin, page: Page) -> Response<Full<Bytes>> {
     match page {
         Page::Livez => text(StatusCode::OK, PLAIN, "live\n"),
-        Page::Readyz => readiness(&(admin.obstacles)()),
+        Page::Readyz => readiness(&(admin.obstacles)(), &(admin.config)().notes()),
         Page::Metrics => text(StatusCode::OK, METRICS, metrics::written(admin)),
     }
 }
 
-fn readiness(obstacles: &[String]) -> Response<Full<Bytes>> {
+/// `notes`: what keeps no visitor away.
+fn readiness(obstacles: &[String], notes: &str) -> Response<Full<Bytes>> {
     if obstacles.is_empty() {
-        return text(StatusCode::OK, PLAIN, "ready\n");
+        return text(StatusCode::OK, PLAIN, format!("ready\n{notes}"));
     }
     let lines: String = obstacles.iter().map(|line| format!("{line}\n")).collect();
-    text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, lines)
+    text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, lines + notes)
 }
 
 /// A watch over the cookies of the site that `query` names, for `peer`.
@@ -105,8 +130,9 @@ fn learn(admin: &Arc<Admin>, query: &str, peer: &str, taken: Arc<Notify>) -> Res
 /// Says where the token is, and not what it is.
 fn unauthorized(admin: &Admin, path: &str) -> Response<Full<Bytes>> {
     admin.meter.count(Count::AdminRefusals);
-    admin.door.note_refusal(path, admin.clock.now());
-    let hint = admin.door.hint();
+    let door = admin.door.current();
+    door.note_refusal(path, admin.clock.now());
+    let hint = door.hint();
     let mut refused = if path.starts_with(API) {
         let why = json!({ "error": hint });
         text(StatusCode::UNAUTHORIZED, JSON, format!("{why}\n"))
@@ -118,7 +144,7 @@ fn unauthorized(admin: &Admin, path: &str) -> Response<Full<Bytes>> {
 }
 
 fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
-    let why = "This can only be read.\n";
+    let why = format!("This takes {methods}.\n");
     let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, why);
     let allowed = HeaderValue::from_static(methods);
     refused.headers_mut().insert(ALLOW, allowed);

@@ -16,7 +16,9 @@ pub(super) fn written(admin: &Admin) -> String {
         .load()
         .uses(admin.clock.now());
     let is_ready = (admin.obstacles)().is_empty();
-    text(&admin.meter, &keys, is_ready)
+    let mut out = text(&admin.meter, &keys, is_ready);
+    (admin.config)().write(&mut out);
+    out
 }
 
 fn text(meter: &Meter, keys: &[KeyUse], is_ready: bool) -> String {
@@ -39,14 +41,14 @@ fn text(meter: &Meter, keys: &[KeyUse], is_ready: bool) -> String {
     out
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     let help = help.replace('\\', "\\\\").replace('\n', "\\n");
     // Writing to a String cannot fail.
     let _ = writeln!(out, "# HELP cloakroom_{name} {help}");
     let _ = writeln!(out, "# TYPE cloakroom_{name} {kind}");
 }
 
-fn line(out: &mut String, name: &str, labels: &str, value: u64) {
+pub(super) fn line(out: &mut String, name: &str, labels: &str, value: u64) {
     let _ = writeln!(out, "cloakroom_{name}{labels} {value}");
 }
 

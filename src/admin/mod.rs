@@ -14,8 +14,11 @@ mod listen;
 
 mod metrics;
 
+mod reload;
+
 pub use door::{Door, Page};
 pub use listen::{Listener, SocketFault, dial};
+pub use reload::{Coming, Fault, Outcome, Report};
 pub use watching::Event;
 
 use std::io;
@@ -55,8 +58,12 @@ pub struct Admin {
     pub obstacles: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Comes when the gateway stops: what goes on has to end then.
     pub draining: Box<dyn Fn() -> Event + Send + Sync>,
+    /// What is known of the configuration.
+    pub config: Box<dyn Fn() -> Report + Send + Sync>,
+    /// Asks for a reload.
+    pub reload: Box<dyn Fn() -> Coming + Send + Sync>,
     /// Who is told what.
-    pub door: Door,
+    pub door: Latest<Door>,
 }
 
 /// Answers until it is dropped.
@@ -95,7 +102,7 @@ where
     let more = Arc::clone(&taken);
     let service = service_fn(move |request| {
         let answer = answer::answer(&admin, &request, &peer, Arc::clone(&more));
-        async move { Ok::<_, io::Error>(answer) }
+        async move { Ok::<_, io::Error>(answer.come().await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -28,8 +28,10 @@ pub fn main(args: &DemoArgs) -> u8 {
         }
     };
     let text = configuration(args, app);
-    match config::read(Path::new("demo.toml"), text.clone(), &[]) {
-        Ok(loaded) => run::serve(&loaded, |addresses| say(welcome(&text, addresses))),
+    let shown = text.clone();
+    let read = move || config::read(Path::new("demo.toml"), text.clone(), &[]);
+    match read() {
+        Ok(loaded) => run::serve(&loaded, read, |addresses| say(welcome(&shown, addresses))),
         Err(faults) => {
             complain(faults);
             BAD_CONFIG

@@ -1,17 +1,22 @@
 //! `cloakroom run`: serves the sites of a configuration until it is told to stop.
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{BAD_CONFIG, FAILED, FINE, RunArgs, complain};
 use crate::base::causes::Causes;
 use crate::config::settings::{Level, Log, LogFormat};
-use crate::config::{self, Loaded, Settings};
-use crate::run::{self, Addresses, StartFault};
+use crate::config::{self, Fault, Faults, Loaded, Settings};
+use crate::run::{self, Addresses, Source, StartFault};
 
 /// Serves until it is told to stop; tells the exit code.
 pub fn main(args: &RunArgs) -> u8 {
-    match config::load(&args.config.file(), &config::variables()) {
-        Ok(loaded) => serve(&loaded, |_| {}),
+    let (file, variables) = (args.config.file(), config::variables());
+    let read = move || config::load(&file, &variables);
+    match read() {
+        Ok(loaded) => serve(&loaded, read, |_| {}),
         Err(faults) => {
             complain(faults);
             BAD_CONFIG
@@ -19,8 +24,12 @@ pub fn main(args: &RunArgs) -> u8 {
     }
 }
 
-/// Serves what `loaded` says, calling `ready` once it listens; tells the exit code.
-pub fn serve(loaded: &Loaded, ready: impl FnOnce(&Addresses)) -> u8 {
+/// Serves what `loaded` says, and what `read` says at each reload, calling `ready` once it listens; tells the exit code.
+pub fn serve(
+    loaded: &Loaded,
+    read: impl Fn() -> Result<Loaded, Faults> + Send + 'static,
+    ready: impl FnOnce(&Addresses),
+) -> u8 {
     let settings = &loaded.settings;
     for warning in &loaded.warnings {
         complain(format_args!("warning: {warning}"));
@@ -30,8 +39,11 @@ pub fn serve(loaded: &Loaded, ready: impl FnOnce(&Addresses)) -> u8 {
         absent.iter().for_each(complain);
         return BAD_CONFIG;
     }
-    start_log(&settings.log);
-    match run::run(settings, ready) {
+    let source = Source {
+        read: Box::new(move || read_whole(&read)),
+        log_level: start_log(&settings.log),
+    };
+    match run::run(settings, source, ready) {
         Ok(()) => FINE,
         Err(faults) => {
             for fault in &faults {
@@ -46,6 +58,17 @@ pub fn serve(loaded: &Loaded, ready: impl FnOnce(&Addresses)) -> u8 {
     }
 }
 
+/// What is read at a reload is judged as at a start.
+fn read_whole(read: &dyn Fn() -> Result<Loaded, Faults>) -> Result<Loaded, Vec<Fault>> {
+    let loaded = read().map_err(|faults| faults.iter().cloned().collect::<Vec<_>>())?;
+    let absent = config::check_files(&loaded.settings);
+    if absent.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(absent)
+    }
+}
+
 /// A fault with all its causes.
 pub(super) fn in_full(fault: &StartFault, settings: &Settings) -> String {
     let mut text = String::new();
@@ -56,21 +79,28 @@ pub(super) fn in_full(fault: &StartFault, settings: &Settings) -> String {
     text
 }
 
-/// Our own log goes to standard error; the access log has a place of its own.
-fn start_log(settings: &Log) {
-    let level = match settings.level {
+/// Our own log goes to standard error; the access log has a place of its own. Tells how its level is changed.
+fn start_log(settings: &Log) -> Box<dyn Fn(Level) + Send> {
+    let (filter, handle) = reload::Layer::new(level(settings.level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(filter);
+    // A log that was started before stays: that happens in tests alone.
+    let _ = match settings.format {
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Text => log.with(lines.with_ansi(false)).try_init(),
+    };
+    Box::new(move |wanted| {
+        // It fails when there is no log any more, and then nobody misses it.
+        let _ = handle.modify(|filter| *filter = level(wanted));
+    })
+}
+
+const fn level(level: Level) -> LevelFilter {
+    match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
-    };
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr);
-    // A log that was started before stays: that happens in tests alone.
-    let _ = match settings.format {
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-        LogFormat::Text => log.with_ansi(false).try_init(),
-    };
+    }
 }

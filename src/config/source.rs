@@ -29,6 +29,21 @@ enum Spot {
 }
 
 impl Place {
+    /// The file, or the variable of the environment.
+    pub fn name(&self) -> &str {
+        match &self.spot {
+            Spot::File { name } | Spot::Line { name, .. } | Spot::Variable { name } => name,
+        }
+    }
+
+    /// The line in the file, if it is known.
+    pub const fn line(&self) -> Option<usize> {
+        match self.spot {
+            Spot::Line { line, .. } => Some(line),
+            Spot::File { .. } | Spot::Variable { .. } => None,
+        }
+    }
+
     /// The file as a whole.
     pub fn whole_file(name: impl Into<String>) -> Self {
         let spot = Spot::File { name: name.into() };

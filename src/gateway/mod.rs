@@ -375,6 +375,11 @@ impl Gateway {
         &self.observers
     }
 
+    /// All sites, in the order of the configuration.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter()
+    }
+
     /// The names of all sites.
     pub fn site_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.sites.names()

@@ -158,6 +158,11 @@ impl SiteTable {
         table
     }
 
+    /// All sites, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter()
+    }
+
     /// The names of all sites, in the order of the configuration.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.sites.iter().map(|site| &site.name)

@@ -20,7 +20,8 @@ use crate::cookie::screen::CookieLimits;
 use crate::gateway::Gateway;
 use crate::gateway::access_log::{AccessLog, Destination, Format, Writer};
 use crate::gateway::admit::AdmitLimits;
-use crate::server::{Listeners, ServerSettings};
+use crate::server::tls::Certificates;
+use crate::server::{Listeners, Setup};
 
 /// Browsers send at most a few hundred cookies; more are an attack (DESIGN section 3).
 const COOKIE_PAIRS_MAX: usize = 300;
@@ -29,8 +30,8 @@ const COOKIE_PAIRS_MAX: usize = 300;
 pub(super) struct Parts {
     pub gateway: Latest<Gateway>,
     pub live: Arc<Live>,
-    pub server: Arc<ServerSettings>,
-    pub tls: Arc<rustls::ServerConfig>,
+    pub setup: Latest<Setup>,
+    pub certificates: Arc<Certificates>,
     pub meter: Arc<Meter>,
     pub clock: Clock,
     pub https: Vec<SocketAddr>,
@@ -38,9 +39,11 @@ pub(super) struct Parts {
     /// Taken once, when the cores start.
     listeners: Mutex<Vec<Listeners>>,
     /// Taken once, when it is served.
-    admin: Mutex<Option<(admin::Listener, admin::Door)>>,
-    /// Dropped last: it writes out what the log still holds.
-    _log_writer: Option<Writer>,
+    admin: Mutex<Option<admin::Listener>>,
+    /// Who is let in to the administration, if there is one.
+    pub door: Option<Latest<admin::Door>>,
+    /// Dropped last: they write out what the logs still hold.
+    pub log_writers: Arc<Mutex<Vec<Writer>>>,
 }
 
 impl Parts {
@@ -73,20 +76,27 @@ impl Parts {
         };
         let meter = Arc::new(Meter::default());
         let live = Live::new(settings, keys, store, &clock, &meter);
+        let certificates = Certificates::new(certificates);
+        let (admin, door) = admin.unzip();
+        let door = door.map(Latest::new);
         let (access_log, log_writer) = log;
         let gateway = live.gateway(settings, sites, cookie, access_log);
         Ok(Self {
             gateway: Latest::new(gateway),
             live: Arc::new(live),
-            server: Arc::new(server_settings(settings, &bound.https)),
-            tls: tls_config(&settings.tls, certificates)?,
+            setup: Latest::new(Setup {
+                settings: Arc::new(server_settings(settings, &bound.https)),
+                tls: tls_config(&settings.tls, Arc::clone(&certificates))?,
+            }),
+            certificates,
             meter,
             clock,
             https: bound.https,
             http: bound.http,
             listeners: Mutex::new(bound.listeners),
             admin: Mutex::new(admin),
-            _log_writer: log_writer,
+            door,
+            log_writers: Arc::new(Mutex::new(log_writer.into_iter().collect())),
         })
     }
 
@@ -103,11 +113,11 @@ impl Parts {
     /// Where the administration listens, until its listener is taken.
     pub fn admin_address(&self) -> Option<String> {
         let admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
-        admin.as_ref().map(|(admin, _)| admin.address().to_owned())
+        admin.as_ref().map(|admin| admin.address().to_owned())
     }
 
-    /// The listener of the administration and who is let in there; `None` when called again.
-    pub fn take_admin(&self) -> Option<(admin::Listener, admin::Door)> {
+    /// The listener of the administration; `None` when called again.
+    pub fn take_admin(&self) -> Option<admin::Listener> {
         let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
         admin.take()
     }
@@ -130,7 +140,7 @@ pub const fn cookie_limits(limits: &settings::Limits) -> CookieLimits {
     }
 }
 
-fn one(fault: impl Into<StartFault>) -> Vec<StartFault> {
+pub(super) fn one(fault: impl Into<StartFault>) -> Vec<StartFault> {
     vec![fault.into()]
 }
 
@@ -142,7 +152,9 @@ pub(super) fn note<T>(
     built.map_err(|more| faults.extend(more)).ok()
 }
 
-fn open_log(settings: &settings::Log) -> Result<(AccessLog, Option<Writer>), StartFault> {
+pub(super) fn open_log(
+    settings: &settings::Log,
+) -> Result<(AccessLog, Option<Writer>), StartFault> {
     let format = match settings.format {
         settings::LogFormat::Json => Format::Json,
         settings::LogFormat::Text => Format::Text,
@@ -159,7 +171,9 @@ fn open_log(settings: &settings::Log) -> Result<(AccessLog, Option<Writer>), Sta
     })
 }
 
-fn ticket_cookie(settings: &TicketCookieSettings) -> Result<TicketCookie, Vec<StartFault>> {
+pub(super) fn ticket_cookie(
+    settings: &TicketCookieSettings,
+) -> Result<TicketCookie, Vec<StartFault>> {
     TicketCookie::new(settings.clone()).map_err(|faults| {
         let fault = |fault: crate::cookie::attributes::TicketCookieFault| StartFault::Setting {
             key: fault.key().to_owned(),

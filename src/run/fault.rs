@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::admin::SocketFault;
+use crate::base::causes::Causes;
 use crate::config::keyring::KeysFault;
 use crate::config::secret_file::SecretFault;
 use crate::config::token_file::TokenFault;
+use crate::config::{Fault, Settings};
 use crate::server::accept::BindFault;
 use crate::server::certificate::CertificateFault;
 use crate::store::postgres::PostgresFault;
@@ -27,6 +29,16 @@ pub enum StartFault {
     /// The key ring cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysFault),
+    /// The key ring now names sessions by another key.
+    #[error(
+        "session.keys.file = \"{}\": its session_id_key has changed, and every session would get another ID at every \
+         app; put the old session_id_key back, or restart cloakroom if that is what you want",
+        path.display()
+    )]
+    OtherSessionIds {
+        /// The file.
+        path: PathBuf,
+    },
     /// The store of the cookie engine's revocations cannot be opened.
     #[error("session.store.revocations cannot be opened")]
     Revocations {
@@ -100,6 +112,18 @@ impl StartFault {
         }
     }
 
+    /// As a fault of the configuration, with all its causes.
+    pub fn placed(&self, settings: &Settings) -> Fault {
+        let mut fault = settings
+            .origins
+            .fault(self.key().unwrap_or_default(), "", "");
+        // What is told names the key already, as it is written.
+        fault.key.clear();
+        fault.value = None;
+        fault.why = Causes(self).to_string();
+        fault
+    }
+
     /// Whether the configuration is not to blame: another start may work with it as it is.
     pub fn is_of_the_moment(&self) -> bool {
         match self {
@@ -115,7 +139,7 @@ impl StartFault {
     /// The configuration key at fault, where there is exactly one.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Keys(_) => Some("session.keys.file"),
+            Self::Keys(_) | Self::OtherSessionIds { .. } => Some("session.keys.file"),
             Self::Store(_) => Some("session.store.path"),
             Self::Revocations { .. } => Some("session.store.revocations"),
             Self::AccessLog { .. } => Some("log.access"),

@@ -1,7 +1,7 @@
 //! Looks after the keys while the gateway runs: reads their file again, tells the other nodes what this one has, and
 //! judges what it hears.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -32,7 +32,7 @@ pub(super) struct Keeper {
     /// How long the store may take for an answer.
     store_timeout: Duration,
     standing: Arc<Standing>,
-    file: KeyFile,
+    file: Arc<Mutex<KeyFile>>,
     /// The name of this start of this node.
     node: String,
     last_uses: LastUses,
@@ -41,12 +41,17 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(settings: &Settings, live: &Arc<Live>, standing: &Arc<Standing>) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        live: &Arc<Live>,
+        standing: &Arc<Standing>,
+        file: &Arc<Mutex<KeyFile>>,
+    ) -> Self {
         Self {
             live: Arc::clone(live),
             store_timeout: settings.store.timeout,
             standing: Arc::clone(standing),
-            file: KeyFile::new(&settings.session.keys),
+            file: Arc::clone(file),
             node: HEXLOWER.encode(&random_bytes::<8>()),
             last_uses: LastUses::default(),
             has_company: false,
@@ -61,13 +66,16 @@ impl Keeper {
         }
     }
 
-    /// Keeps until it is dropped; `reload` asks to read the file at once.
-    pub(super) async fn run(&mut self, reload: &Notify) {
+    /// Keeps until it is dropped; `reloaded` tells that the file was read just now.
+    pub(super) async fn run(&mut self, reloaded: &Notify) {
         loop {
             let pause = self.compare().await;
             tokio::select! {
-                () = reload.notified() => self.file.reload(&self.live, self.live.clock.now()),
-                () = tokio::time::sleep(pause) => self.file.look(&self.live, self.live.clock.now()),
+                () = reloaded.notified() => {}
+                () = tokio::time::sleep(pause) => {
+                    let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                    file.look(&self.live, self.live.clock.now());
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fault::StartFault;
 use super::live::Live;
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
@@ -38,34 +39,45 @@ impl KeyFile {
 
     /// Reads the file again if it has changed; looks at nothing but its directory entry else.
     pub(super) fn look(&mut self, live: &Live, now: Time) {
-        if self.stamp() != self.seen {
-            self.reload(live, now);
+        if self.stamp() == self.seen {
+            return;
+        }
+        if let Ok(keys) = self.read(self.activate_after, live) {
+            self.adopt(keys, self.activate_after, live, now);
         }
     }
 
-    /// Reads the file again and uses what it holds from the next request on.
-    pub(super) fn reload(&mut self, live: &Live, now: Time) {
+    /// Reads the file again. A fault is logged here, and leaves the keys of before.
+    ///
+    /// # Errors
+    /// The file is not what it was, and nothing that could be used in its place.
+    pub(super) fn read(
+        &mut self,
+        activate_after: Duration,
+        live: &Live,
+    ) -> Result<Keys, StartFault> {
         // Taken first, so that what changes while it is read is read again at the next look.
         self.seen = self.stamp();
-        let keys = match keyring::read(&self.path, self.activate_after) {
-            Ok(keys) => keys,
-            Err(fault) => {
-                tracing::error!(
-                    error = %Causes(&fault),
-                    "the key ring was not reloaded; the keys are those of before"
-                );
-                return;
+        let keys = keyring::read(&self.path, activate_after).map_err(StartFault::Keys);
+        let keys = keys.and_then(|keys| {
+            if keys.ids.fingerprint() == live.ids.fingerprint() {
+                Ok(keys)
+            } else {
+                let path = self.path.clone();
+                Err(StartFault::OtherSessionIds { path })
             }
-        };
-        if keys.ids.fingerprint() != live.ids.fingerprint() {
+        });
+        keys.inspect_err(|fault| {
             tracing::error!(
-                file = %self.path.display(),
-                "the key ring was not reloaded; the keys are those of before: its session_id_key has changed, and \
-                 every session would get another ID at every app; put the old session_id_key back, or restart \
-                 cloakroom if that is what you want"
+                error = %Causes(fault),
+                "the key ring was not reloaded; the keys are those of before"
             );
-            return;
-        }
+        })
+    }
+
+    /// Uses what was read from the next request on.
+    pub(super) fn adopt(&mut self, keys: Keys, activate_after: Duration, live: &Live, now: Time) {
+        self.activate_after = activate_after;
         self.swap(keys, live, now);
     }
 

@@ -15,6 +15,12 @@ mod keeper;
 
 mod keys;
 
+mod reload;
+
+mod pinned;
+
+mod requests;
+
 mod nodes;
 
 mod standing;
@@ -29,7 +35,7 @@ pub mod store;
 pub mod postgres;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,30 +45,40 @@ use tokio::task::LocalSet;
 
 pub use build::{admit_limits, cookie_limits};
 pub use fault::StartFault;
+pub use reload::Source;
 pub use roll_call::{RollCallFault, roll_call};
 pub use site::sites;
 
 use self::build::Parts;
 use self::keeper::Keeper;
+use self::keys::KeyFile;
+use self::reload::Reloader;
+use self::requests::{Requests, requests};
 use self::standing::Standing;
+use crate::admin::Report;
 use crate::base::clock::Clock;
 use crate::base::latest::Latest;
 use crate::base::meter::{Count, Meter};
 use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::server::drain::Drain;
-use crate::server::{Listeners, ServerSettings, run_core};
+use crate::server::{Listeners, Setup, run_core};
 use crate::store::sweep;
 use crate::upstream::Pool;
 
 /// How often the store is tidied up. What is expired is refused whether or not it was.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Runs the gateway until it is told to stop. `ready` is called once it listens.
+/// Runs the gateway until it is told to stop; `source` says where reloads find the configuration. `ready` is called once
+/// it listens.
 ///
 /// # Errors
 /// When it cannot start; nothing is left half started then.
-pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Vec<StartFault>> {
+pub fn run(
+    settings: &Settings,
+    source: Source,
+    ready: impl FnOnce(&Addresses),
+) -> Result<(), Vec<StartFault>> {
     let parts = Parts::build(settings, Clock::system())?;
     let addresses = Addresses {
         https: parts.https.clone(),
@@ -76,8 +92,11 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
     let served = runtime.block_on(async {
         let signals = Signals::new().map_err(StartFault::Runtime)?;
         let drain = Drain::new();
-        let (standing, reload) = (Arc::new(Standing::new(drain.clone())), Notify::new());
-        let mut keeper = Keeper::new(settings, &parts.live, &standing);
+        let (standing, reloaded) = (Arc::new(Standing::new(drain.clone())), Notify::new());
+        let (reloads, asked) = requests();
+        let reloader = parts.reloader(settings, source);
+        let report = Arc::clone(&reloader.report);
+        let mut keeper = Keeper::new(settings, &parts.live, &standing, &reloader.keys);
         keeper.introduce().await;
         let cores = parts.start_cores(&drain).inspect_err(|_| drain.cut())?;
         for address in &addresses.https {
@@ -98,12 +117,13 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Addresses)) -> Result<(), Ve
             drain.begun(),
         );
         let to_the_end = async {
-            tokio::join!(sweeping, signals.obey(&drain, &parts.gateway, &reload));
+            tokio::join!(sweeping, signals.obey(&drain, &parts.gateway, &reloads));
         };
         tokio::select! {
             () = to_the_end => {}
-            () = keeper.run(&reload) => {}
-            () = admin::serve(&parts, standing, drain.clone()) => {}
+            () = keeper.run(&reloaded) => {}
+            () = asked.obey(reloader, &reloaded) => {}
+            () = admin::serve(&parts, standing, report, reloads.clone(), drain.clone()) => {}
         }
         keeper.leave().await;
         for core in cores {
@@ -130,8 +150,7 @@ pub struct Addresses {
 /// Everything that one core needs.
 struct Core {
     listeners: Listeners,
-    settings: Arc<ServerSettings>,
-    tls: Arc<rustls::ServerConfig>,
+    setup: Latest<Setup>,
     gateway: Latest<Gateway>,
     meter: Arc<Meter>,
     drain: Drain,
@@ -154,15 +173,7 @@ impl Core {
                         let (gateway, pool) = (latest.now(), pool.clone());
                         async move { gateway.handle(arrival, &pool, request).await }
                     };
-                    run_core(
-                        self.listeners,
-                        self.settings,
-                        self.tls,
-                        handler,
-                        self.drain,
-                        self.meter,
-                    )
-                    .await
+                    run_core(self.listeners, self.setup, handler, self.drain, self.meter).await
                 });
                 if let Err(error) = served {
                     tracing::error!(%error, "a core could not serve");
@@ -190,7 +201,7 @@ impl Signals {
     }
 
     /// Obeys until the drain is over: the first SIGTERM or SIGINT drains, a second one stops at once.
-    async fn obey(mut self, drain: &Drain, gateway: &Latest<Gateway>, reload: &Notify) {
+    async fn obey(mut self, drain: &Drain, gateway: &Latest<Gateway>, reloads: &Requests) {
         let over = async {
             drain.begun().await;
             tokio::select! {
@@ -206,11 +217,8 @@ impl Signals {
                 _ = self.interrupt.recv() => stop(drain),
                 _ = self.user1.recv() => gateway.current().access_log().reopen(),
                 _ = self.hang_up.recv() => {
-                    tracing::info!(
-                        "reloading the key ring; the configuration and certificates are not reloaded in this \
-                         version, restart to apply them"
-                    );
-                    reload.notify_one();
+                    tracing::info!("reloading the configuration, the certificates and the keys");
+                    reloads.signal();
                 }
             }
         }
@@ -232,14 +240,35 @@ fn stop(drain: &Drain) {
 }
 
 impl Parts {
+    fn reloader(&self, settings: &Settings, source: Source) -> Reloader {
+        let report = Report {
+            last_succeeded: true,
+            since: self.clock.now(),
+            certificates: reload::ends(&self.certificates.current()),
+            ..Report::default()
+        };
+        Reloader {
+            source,
+            running: settings.clone(),
+            live: Arc::clone(&self.live),
+            gateway: self.gateway.clone(),
+            setup: self.setup.clone(),
+            certificates: Arc::clone(&self.certificates),
+            https: self.https.clone(),
+            door: self.door.clone(),
+            keys: Arc::new(Mutex::new(KeyFile::new(&settings.session.keys))),
+            log_writers: Arc::clone(&self.log_writers),
+            report: Arc::new(Mutex::new(report)),
+        }
+    }
+
     fn start_cores(&self, drain: &Drain) -> Result<Vec<JoinHandle<()>>, StartFault> {
         let mut cores = Vec::new();
         let listeners = self.take_listeners();
         for (number, listeners) in listeners.into_iter().enumerate() {
             let core = Core {
                 listeners,
-                settings: Arc::clone(&self.server),
-                tls: Arc::clone(&self.tls),
+                setup: self.setup.clone(),
                 gateway: self.gateway.clone(),
                 meter: Arc::clone(&self.meter),
                 drain: drain.clone(),

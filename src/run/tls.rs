@@ -8,7 +8,9 @@ use super::fault::StartFault;
 use crate::base::clock::Time;
 use crate::config::settings;
 use crate::server::certificate::{CertificateFault, CertificateSettings};
-use crate::server::tls::{CertificateSet, Certificates, TlsSettings, TlsVersion, server_config};
+use crate::server::tls::{
+    CertificateSet, Certificates, TlsSettings, TlsVersion, server_config, server_config_after,
+};
 
 /// Reads every certificate, or tells all that cannot be used.
 pub(super) fn load_certificates(
@@ -49,13 +51,20 @@ pub(super) fn load_certificates(
 /// How TLS is spoken with them.
 pub(super) fn tls_config(
     settings: &settings::Tls,
-    certificates: CertificateSet,
+    certificates: Arc<Certificates>,
 ) -> Result<Arc<rustls::ServerConfig>, Vec<StartFault>> {
-    server_config(
-        tls_version(settings.min_version),
-        Certificates::new(certificates),
-    )
-    .map_err(|error| vec![StartFault::Runtime(io::Error::other(error))])
+    server_config(tls_version(settings.min_version), certificates)
+        .map_err(|error| vec![StartFault::Runtime(io::Error::other(error))])
+}
+
+/// The same after a reload: who comes back with a session ticket of `before` is known.
+pub(super) fn tls_config_after(
+    before: &rustls::ServerConfig,
+    settings: &settings::Tls,
+    certificates: Arc<Certificates>,
+) -> Result<Arc<rustls::ServerConfig>, Vec<StartFault>> {
+    server_config_after(before, tls_version(settings.min_version), certificates)
+        .map_err(|error| vec![StartFault::Runtime(io::Error::other(error))])
 }
 
 const fn tls_version(version: settings::TlsVersion) -> TlsVersion {

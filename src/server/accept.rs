@@ -14,8 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::meter::Count;
 use crate::gateway::Arrival;
-use crate::server::connection::{self, Core};
+use crate::server::connection;
 use crate::server::drain::Permit;
+use crate::server::serving::Serving;
 
 /// Connections that the kernel keeps for us until we take them; it caps this by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -129,48 +130,44 @@ pub(super) fn adopt(listeners: Vec<StdListener>) -> io::Result<Vec<TcpListener>>
 }
 
 /// Takes connections that speak TLS until the drain begins.
-pub(super) async fn accept_tls<H, F, B>(listener: TcpListener, core: Rc<Core<H>>)
+pub(super) async fn accept_tls<H, F, B>(listener: TcpListener, serving: Rc<Serving<H>>)
 where
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + Clone + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    while let Some((stream, peer, permit)) = next(&listener, &core).await {
-        tokio::task::spawn_local(connection::serve_tls(
-            stream,
-            peer,
-            permit,
-            Rc::clone(&core),
-        ));
+    while let Some((stream, peer, permit)) = next(&listener, &serving).await {
+        tokio::task::spawn_local(connection::serve_tls(stream, peer, permit, serving.core()));
     }
 }
 
 /// Takes plain connections until the drain begins.
-pub(super) async fn accept_plain<H, F, B>(listener: TcpListener, core: Rc<Core<H>>)
+pub(super) async fn accept_plain<H, F, B>(listener: TcpListener, serving: Rc<Serving<H>>)
 where
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + Clone + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    while let Some((stream, peer, permit)) = next(&listener, &core).await {
+    while let Some((stream, peer, permit)) = next(&listener, &serving).await {
         tokio::task::spawn_local(connection::serve_plain(
             stream,
             peer,
             permit,
-            Rc::clone(&core),
+            serving.core(),
         ));
     }
 }
 
 /// The next connection that there is room for; `None` when the drain has begun.
-async fn next<H>(
+async fn next<H: Clone>(
     listener: &TcpListener,
-    core: &Core<H>,
+    serving: &Serving<H>,
 ) -> Option<(TcpStream, SocketAddr, Permit)> {
     let mut pause = PAUSE_FIRST;
     loop {
+        let core = serving.core();
         let accepted = tokio::select! {
             biased;
             () = core.drain.begun() => return None,
@@ -178,6 +175,7 @@ async fn next<H>(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let core = serving.core();
                 if let Some(permit) = core.drain.enter(core.settings.limits.connections) {
                     return Some((stream, peer, permit));
                 }

@@ -159,6 +159,8 @@ impl CertificateFault {
 pub struct Certificate {
     /// The hosts that it is shown for: lower case, `*.` in front of a wildcard, addresses as text.
     pub hosts: Vec<String>,
+    /// When its time is over.
+    pub not_after: Time,
     pub(super) signer: Arc<CertifiedKey>,
 }
 
@@ -178,7 +180,7 @@ impl Certificate {
         let end_entity = chain
             .first()
             .ok_or_else(|| CertificateFault::NoCertificate(settings.cert_file.clone()))?;
-        let named = inspect(end_entity, &settings.cert_file, now)?;
+        let (named, not_after) = inspect(end_entity, &settings.cert_file, now)?;
         let signing_key = provider.key_provider.load_private_key(key);
         let signing_key = signing_key.map_err(|source| CertificateFault::UnusableKey {
             file: settings.key_file.clone(),
@@ -199,6 +201,7 @@ impl Certificate {
         };
         Ok(Self {
             hosts,
+            not_after,
             signer: Arc::new(signer),
         })
     }
@@ -233,8 +236,8 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
-/// The names of a certificate that is valid at `now`.
-fn inspect(der: &[u8], file: &Path, now: Time) -> Result<Vec<String>, CertificateFault> {
+/// The names of a certificate that is valid at `now`, and when it ends.
+fn inspect(der: &[u8], file: &Path, now: Time) -> Result<(Vec<String>, Time), CertificateFault> {
     let malformed = || CertificateFault::Malformed(file.to_owned());
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| malformed())?;
 
@@ -256,7 +259,8 @@ fn inspect(der: &[u8], file: &Path, now: Time) -> Result<Vec<String>, Certificat
     if names.is_empty() {
         return Err(CertificateFault::NoNames(file.to_owned()));
     }
-    Ok(names)
+    let not_after = u64::try_from(validity.not_after.timestamp()).unwrap_or(0);
+    Ok((names, Time::from_secs(not_after)))
 }
 
 fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {

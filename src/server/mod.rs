@@ -17,6 +17,7 @@ mod connection;
 mod drive;
 mod h1;
 mod h2;
+mod serving;
 mod stream;
 mod wire;
 
@@ -35,10 +36,11 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::base::latest::Latest;
 use crate::base::meter::Meter;
 use crate::gateway::Arrival;
-use crate::server::connection::Core;
 use crate::server::drain::Drain;
+use crate::server::serving::Serving;
 
 /// What the listeners and their connections are held to.
 #[derive(Clone, Debug)]
@@ -51,6 +53,15 @@ pub struct ServerSettings {
     pub redirect_port: u16,
     /// The hosts that it sends them to: lower case, `*.` in front of a suffix.
     pub redirect_hosts: Vec<String>,
+}
+
+/// What a reload replaces of a server. A connection ends with what it began with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What connections are held to.
+    pub settings: Arc<ServerSettings>,
+    /// How TLS is spoken.
+    pub tls: Arc<rustls::ServerConfig>,
 }
 
 /// Limits of connections. Every wait has one and so has everything that grows.
@@ -107,14 +118,13 @@ pub struct Listeners {
 /// A listener that the runtime does not take; nothing has been served then.
 pub async fn run_core<H, F, B>(
     listeners: Listeners,
-    settings: Arc<ServerSettings>,
-    tls: Arc<rustls::ServerConfig>,
+    setup: Latest<Setup>,
     handler: H,
     drain: Drain,
     meter: Arc<Meter>,
 ) -> io::Result<()>
 where
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + Clone + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -122,38 +132,34 @@ where
     let https = accept::adopt(listeners.https)?;
     let http = accept::adopt(listeners.http)?;
 
-    let core = Rc::new(Core {
-        settings: Arc::clone(&settings),
-        tls: tls.into(),
-        handler,
-        drain: drain.clone(),
-        meter,
-    });
+    let setup = setup.on_this_core();
+    let serving = Serving::new(setup.clone(), handler, drain.clone(), Arc::clone(&meter));
+    let serving = Rc::new(serving);
     for listener in https {
-        let core = Rc::clone(&core);
-        tokio::task::spawn_local(accept::accept_tls(listener, core));
+        let serving = Rc::clone(&serving);
+        tokio::task::spawn_local(accept::accept_tls(listener, serving));
     }
-    let port = settings.redirect_port;
-    let hosts = Arc::clone(&settings);
-    let redirecting = Rc::new(Core {
-        settings: Arc::clone(&settings),
-        tls: core.tls.clone(),
-        handler: move |_: Rc<Arrival>, request: Request<Incoming>| {
-            std::future::ready(redirect::redirect(&request, port, &hosts.redirect_hosts))
-        },
-        drain: drain.clone(),
-        meter: Arc::clone(&core.meter),
-    });
+    let latest = setup.clone();
+    let redirect = move |_: Rc<Arrival>, request: Request<Incoming>| {
+        let to = &latest.now().settings;
+        std::future::ready(redirect::redirect(
+            &request,
+            to.redirect_port,
+            &to.redirect_hosts,
+        ))
+    };
+    let redirecting = Rc::new(Serving::new(setup.clone(), redirect, drain.clone(), meter));
     for listener in http {
-        let core = Rc::clone(&redirecting);
-        tokio::task::spawn_local(accept::accept_plain(listener, core));
+        let serving = Rc::clone(&redirecting);
+        tokio::task::spawn_local(accept::accept_plain(listener, serving));
     }
 
     drain.begun().await;
+    let drain_timeout = setup.now().settings.drain_timeout;
     tokio::select! {
         () = drain.emptied() => {}
         () = drain.was_cut() => {}
-        () = tokio::time::sleep(settings.drain_timeout) => {
+        () = tokio::time::sleep(drain_timeout) => {
             tracing::warn!(open = drain.open(), "drain timeout passed, connections are cut");
             drain.cut();
         }

@@ -175,6 +175,21 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
+/// The same for another oldest version, with the session tickets of `before`: who resumes need not shake hands in full
+/// because of a reload.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn server_config_after(
+    before: &ServerConfig,
+    min_version: TlsVersion,
+    certificates: Arc<Certificates>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut config = ServerConfig::clone(&*server_config(min_version, certificates)?);
+    config.ticketer = Arc::clone(&before.ticketer);
+    Ok(Arc::new(config))
+}
+
 #[cfg(test)]
 mod tests {
     use rustls::NamedGroup;
@@ -189,6 +204,7 @@ mod tests {
         let signer = CertifiedKey::from_der(vec![der], key, &default_provider()).unwrap();
         Certificate {
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            not_after: Time::from_secs(0),
             signer: Arc::new(signer),
         }
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::base::clock::Clock;
+use cloakroom::base::latest::Latest;
 use cloakroom::base::meter::{Count, Meter};
 use cloakroom::gateway::Arrival;
 use cloakroom::server::certificate::{CertificateSettings, names};
@@ -20,7 +21,7 @@ use cloakroom::server::drain::Drain;
 use cloakroom::server::tls::{
     CertificateSet, Certificates, TlsSettings, TlsVersion, server_config,
 };
-use cloakroom::server::{Limits, Listeners, ServerSettings, accept, run_core};
+use cloakroom::server::{Limits, Listeners, ServerSettings, Setup, accept, run_core};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -211,6 +212,7 @@ impl Server {
                 .map(str::to_owned)
                 .to_vec(),
         });
+        let setup = Latest::new(Setup { settings, tls });
         let drain = Drain::new();
         let meter = Arc::new(Meter::default());
         let core = |(https, http)| {
@@ -218,17 +220,14 @@ impl Server {
                 https: vec![https],
                 http: vec![http],
             };
-            let (settings, tls, handler) = (settings.clone(), tls.clone(), handler.clone());
+            let (setup, handler) = (setup.clone(), handler.clone());
             let (drain, meter) = (drain.clone(), meter.clone());
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
                 let local = tokio::task::LocalSet::new();
-                local.block_on(
-                    &runtime,
-                    run_core(listeners, settings, tls, handler, drain, meter),
-                )
+                local.block_on(&runtime, run_core(listeners, setup, handler, drain, meter))
             })
         };
         let threads = https.into_iter().zip(http).map(core).collect();
