@@ -156,6 +156,12 @@ mirrored! {
         response_timeout: Span = Span::secs(60),
         idle_timeout: Span = Span::secs(60),
         connections: u32 = 256,
+        body_timeout: Span = Span::secs(60),
+        header_bytes: Bytes = Bytes(64 << 10),
+        ca_file: String = String::new(),
+        client_cert_file: String = String::new(),
+        client_key_file: String = String::new(),
+        tls_name: String = String::new(),
     }
 
     /// `[site.cookies]`.

@@ -3,6 +3,7 @@
 mod admin;
 mod login;
 mod store;
+mod upstream;
 
 pub use admin::{Admin, AdminAddress};
 pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
@@ -20,7 +21,7 @@ use crate::base::clock::Time;
 use crate::base::kept::SameSite;
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::session::Terms;
-use crate::upstream::Address;
+use crate::upstream::{Address, TlsSettings};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -208,6 +209,12 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Connections per core.
     pub connections: usize,
+    /// Between two parts of a response's body; zero: no limit.
+    pub body_timeout: Duration,
+    /// The largest head of a response.
+    pub header_bytes: usize,
+    /// How it is spoken to over TLS; none: there is no TLS.
+    pub tls: Option<TlsSettings>,
 }
 
 /// The Host that an app is sent.

@@ -141,6 +141,7 @@ const fn body_status(fault: &BodyFault) -> StatusCode {
         BodyFault::Stalled | BodyFault::TooSlow => StatusCode::REQUEST_TIMEOUT,
         BodyFault::Trailers | BodyFault::VisitorGone(_) => StatusCode::BAD_REQUEST,
         BodyFault::AppBroke(_) => StatusCode::BAD_GATEWAY,
+        BodyFault::AppStalled => StatusCode::GATEWAY_TIMEOUT,
     }
 }
 
@@ -149,6 +150,11 @@ const fn upstream_status(fault: &UpstreamFault) -> StatusCode {
         UpstreamFault::Connect(_)
         | UpstreamFault::Closed(_)
         | UpstreamFault::Protocol(_)
+        | UpstreamFault::Tls(_)
+        | UpstreamFault::Http2(_)
+        | UpstreamFault::Interim
+        | UpstreamFault::NoUpgrade
+        | UpstreamFault::Unspeakable(_)
         | UpstreamFault::UnaskedUpgrade
         | UpstreamFault::UnknownCoding => StatusCode::BAD_GATEWAY,
         UpstreamFault::ConnectTimeout | UpstreamFault::ResponseTimeout => {

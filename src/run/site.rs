@@ -7,6 +7,7 @@ use http::HeaderValue;
 use super::build::note;
 use super::fault::StartFault;
 use super::login;
+use crate::base::causes::Causes;
 use crate::config::settings::{self, Settings};
 use crate::cookie::name::NamePattern;
 use crate::cookie::policy::{Binding, CookieDomain, CookiePolicy, CookieRule, Mode, Overrides};
@@ -16,7 +17,7 @@ use crate::gateway::site::{AppHost, Site};
 use crate::gateway::visit::SessionMode;
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
-use crate::upstream::UpstreamSettings;
+use crate::upstream::{Tls, UpstreamSettings};
 
 /// All sites, in the order in which they are written.
 ///
@@ -41,12 +42,17 @@ fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         let key = format!("site {:?}: {key}", settings.name);
         vec![StartFault::Setting { key, why }]
     };
+    let tls = settings.upstream.tls.as_ref().map(Tls::new).transpose();
+    let tls = tls.map_err(|why| fault("upstream_options", Causes(&why).to_string()))?;
     let upstream = UpstreamSettings {
         address: settings.upstream.address.clone(),
         connect_timeout: settings.upstream.connect_timeout,
         response_timeout: settings.upstream.response_timeout,
         idle_timeout: settings.upstream.idle_timeout,
         connections: settings.upstream.connections,
+        body_timeout: settings.upstream.body_timeout,
+        header_bytes: settings.upstream.header_bytes,
+        tls,
     };
     let fixed = |authority: &str| match (HeaderValue::from_str(authority), host_of(authority)) {
         (Ok(field), Some(host)) => Ok(AppHost::Fixed { field, host }),

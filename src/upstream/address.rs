@@ -1,4 +1,4 @@
-//! Where an app listens. `https:` and `h2c:` upstreams are not built yet and are refused by name.
+//! Where an app listens, and what it speaks there.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,12 +19,26 @@ pub enum Address {
         /// The port; 80 when the configuration names none.
         port: u16,
     },
+    /// TLS over TCP, and in it HTTP/2 or HTTP/1.1, as the app chooses.
+    Tls {
+        /// As above; it is also the name that the certificate must hold.
+        host: String,
+        /// The port; 443 when the configuration names none.
+        port: u16,
+    },
+    /// HTTP/2 over TCP without TLS, known beforehand.
+    H2c {
+        /// As above.
+        host: String,
+        /// The port; 80 when the configuration names none.
+        port: u16,
+    },
     /// HTTP/1.1 over a Unix socket.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// Reads `http://host:port` or `unix:/path`.
+    /// Reads `http://host:port`, `https://host:port`, `h2c://host:port` or `unix:/path`.
     ///
     /// # Errors
     /// An [`AddressFault`] that says what is wrong with `text`.
@@ -36,18 +50,23 @@ impl Address {
             return Err(AddressFault::NoScheme);
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "http" => Self::tcp(rest),
-            "https" | "h2c" => Err(AddressFault::NotYet(scheme.to_ascii_lowercase())),
+            "http" => authority(rest, 80).map(|(host, port)| Self::Tcp { host, port }),
+            "https" => authority(rest, 443).map(|(host, port)| Self::Tls { host, port }),
+            "h2c" => authority(rest, 80).map(|(host, port)| Self::H2c { host, port }),
             _ => Err(AddressFault::UnknownScheme(scheme.to_owned())),
         }
     }
 
-    /// What `Host` says when the site's `host` is `upstream`: the host, and the port unless it is 80. A Unix socket has
+    /// What `Host` says when the site's `host` is `upstream`: the host, and the port unless it is the usual one. A Unix socket has
     /// neither and is called `localhost`.
     pub fn authority(&self) -> String {
         match self {
-            Self::Tcp { host, port: 80 } => bracketed(host),
-            Self::Tcp { host, port } => format!("{}:{port}", bracketed(host)),
+            Self::Tcp { host, port: 80 }
+            | Self::H2c { host, port: 80 }
+            | Self::Tls { host, port: 443 } => bracketed(host),
+            Self::Tcp { host, port } | Self::H2c { host, port } | Self::Tls { host, port } => {
+                format!("{}:{port}", bracketed(host))
+            }
             Self::Unix(_) => "localhost".to_owned(),
         }
     }
@@ -66,43 +85,6 @@ impl Address {
         }
         Ok(Self::Unix(PathBuf::from(path)))
     }
-
-    fn tcp(rest: &str) -> Result<Self, AddressFault> {
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains(['/', '?', '#']) {
-            return Err(AddressFault::Path);
-        }
-        if authority.contains('@') {
-            return Err(AddressFault::UserInfo);
-        }
-        let uri = Uri::builder()
-            .scheme("http")
-            .authority(authority)
-            .path_and_query("/")
-            .build()
-            .map_err(|_| AddressFault::Host)?;
-        let host = uri.host().unwrap_or_default();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|inner| inner.strip_suffix(']'))
-            .unwrap_or(host);
-        if host.is_empty() {
-            return Err(AddressFault::Host);
-        }
-        let port = match authority.strip_prefix(uri.host().unwrap_or_default()) {
-            Some("") => 80,
-            // `Uri` lets "host:" and numbers past 65535 through to a port that is not there.
-            Some(_) => uri.port_u16().unwrap_or(0),
-            None => 0,
-        };
-        if port == 0 {
-            return Err(AddressFault::Port);
-        }
-        Ok(Self::Tcp {
-            host: host.to_owned(),
-            port,
-        })
-    }
 }
 
 impl FromStr for Address {
@@ -117,11 +99,47 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } => write!(f, "http://{}:{port}", bracketed(host)),
+            Self::Tls { host, port } => write!(f, "https://{}:{port}", bracketed(host)),
+            Self::H2c { host, port } => write!(f, "h2c://{}:{port}", bracketed(host)),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
+/// The host and the port that follow a scheme.
+fn authority(rest: &str, usual_port: u16) -> Result<(String, u16), AddressFault> {
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#']) {
+        return Err(AddressFault::Path);
+    }
+    if authority.contains('@') {
+        return Err(AddressFault::UserInfo);
+    }
+    let uri = Uri::builder()
+        .scheme("http")
+        .authority(authority)
+        .path_and_query("/")
+        .build()
+        .map_err(|_| AddressFault::Host)?;
+    let host = uri.host().unwrap_or_default();
+    let host = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(host);
+    if host.is_empty() {
+        return Err(AddressFault::Host);
+    }
+    let port = match authority.strip_prefix(uri.host().unwrap_or_default()) {
+        Some("") => usual_port,
+        // `Uri` lets "host:" and numbers past 65535 through to a port that is not there.
+        Some(_) => uri.port_u16().unwrap_or(0),
+        None => 0,
+    };
+    if port == 0 {
+        return Err(AddressFault::Port);
+    }
+    Ok((host.to_owned(), port))
+}
 fn bracketed(host: &str) -> String {
     if host.contains(':') {
         format!("[{host}]")
@@ -134,15 +152,12 @@ fn bracketed(host: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressFault {
     /// There is no `scheme:` in it.
-    #[error("write http://HOST:PORT or unix:/PATH")]
+    #[error("write http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT or unix:/PATH")]
     NoScheme,
-    /// A scheme that a later version will have.
-    #[error(
-        "{0}: upstreams are not available in this version; write http://HOST:PORT or unix:/PATH"
-    )]
-    NotYet(String),
     /// A scheme that nobody knows.
-    #[error("unknown scheme {0:?}; write http://HOST:PORT or unix:/PATH")]
+    #[error(
+        "unknown scheme {0:?}; write http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT or unix:/PATH"
+    )]
     UnknownScheme(String),
     /// The host is missing or malformed.
     #[error("the host is missing or malformed; write http://HOST:PORT")]
@@ -195,8 +210,21 @@ mod tests {
             ),
             ("unix:app.sock", Ok(Address::Unix("app.sock".into()))),
             ("127.0.0.1:3000", Err(AddressFault::NoScheme)),
-            ("https://app", Err(AddressFault::NotYet("https".into()))),
-            ("h2c://app", Err(AddressFault::NotYet("h2c".into()))),
+            (
+                "https://app",
+                Ok(Address::Tls {
+                    host: "app".to_owned(),
+                    port: 443,
+                }),
+            ),
+            (
+                "h2c://[::1]:9000",
+                Ok(Address::H2c {
+                    host: "::1".to_owned(),
+                    port: 9000,
+                }),
+            ),
+            ("https://app/x", Err(AddressFault::Path)),
             ("ftp://app", Err(AddressFault::UnknownScheme("ftp".into()))),
             ("http://", Err(AddressFault::Host)),
             ("http://:80", Err(AddressFault::Host)),
@@ -221,6 +249,9 @@ mod tests {
             ("http://app:80", "app"),
             ("http://app:3000", "app:3000"),
             ("http://[::1]:3000", "[::1]:3000"),
+            ("https://app", "app"),
+            ("https://app:80", "app:80"),
+            ("h2c://app:80", "app"),
             ("unix:/run/app.sock", "localhost"),
         ];
         for (text, expected) in table {

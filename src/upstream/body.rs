@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::http2::StreamLease;
+use super::patience::Patience;
 use super::pool::Lease;
 use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
 
@@ -91,6 +94,15 @@ impl Body {
         self
     }
 
+    /// How many bytes it has, if that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        if self.is_end_stream() {
+            Some(0)
+        } else {
+            self.size_hint().exact()
+        }
+    }
+
     pub(super) fn progress(&self) -> Option<Rc<Progress>> {
         match self {
             Self::Visitor(body) => Some(body.progress()),
@@ -120,7 +132,7 @@ impl http_body::Body for Body {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
             Self::Visitor(body) => body.is_end_stream(),
-            Self::App(body) => body.incoming.is_end_stream(),
+            Self::App(body) => body.source.is_end(),
         }
     }
 
@@ -132,7 +144,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
             Self::Visitor(body) => body.size_hint(),
-            Self::App(body) => body.incoming.size_hint(),
+            Self::App(body) => body.source.size_hint(),
         }
     }
 }
@@ -149,36 +161,63 @@ impl fmt::Debug for Body {
     }
 }
 
-/// The body of an app's response. It holds the connection: read to its end it gives the connection back to the pool,
-/// dropped before it closes it.
+/// The body of an app's response. It holds the connection or its stream: read to its end it gives that back to the pool,
+/// dropped before it ends it.
 pub struct AppBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    source: Source,
+    hold: Option<Hold>,
     screen: Option<ScreenTrailers>,
+    patience: Patience,
+}
+
+/// Where the parts come from.
+pub(super) enum Source {
+    Http1(Incoming),
+    Http2 {
+        stream: RecvStream,
+        /// What is left of the length that the head told.
+        left: Option<u64>,
+    },
+}
+
+/// What has to be given back.
+pub(super) enum Hold {
+    Http1(Lease),
+    Http2(StreamLease),
 }
 
 impl AppBody {
-    pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
+    pub(super) const fn new(source: Source, hold: Hold, patience: Patience) -> Self {
         Self {
-            incoming,
-            lease: Some(lease),
+            source,
+            hold: Some(hold),
             screen: None,
+            patience,
         }
     }
 
     /// The place that an upgraded stream goes on to hold.
     pub(super) fn into_lease(self) -> Option<Lease> {
-        self.lease
+        match self.hold? {
+            Hold::Http1(lease) => Some(lease),
+            Hold::Http2(_) => None,
+        }
     }
 
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        let part = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+        let Poll::Ready(part) = self.source.poll_part(cx) else {
+            ready!(self.patience.poll_end(cx));
+            self.hold = None;
+            return Poll::Ready(Some(Err(BodyFault::AppStalled)));
+        };
+        self.patience.relieve();
+        let part = match part {
             Some(Ok(frame)) if frame.is_data() => {
                 // Nobody asks again after the last part of a body whose length was told.
-                if self.incoming.is_end_stream() {
+                if self.source.is_end() {
                     self.give_back();
                 }
                 Some(Ok(frame))
@@ -188,8 +227,8 @@ impl AppBody {
                 screened(frame, self.screen.as_ref()).map(Ok)
             }
             Some(Err(cause)) => {
-                self.lease = None;
-                Some(Err(BodyFault::AppBroke(Arc::new(cause))))
+                self.hold = None;
+                Some(Err(BodyFault::AppBroke(cause)))
             }
             None => {
                 self.give_back();
@@ -200,8 +239,57 @@ impl AppBody {
     }
 
     fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.release();
+        match self.hold.take() {
+            Some(Hold::Http1(lease)) => lease.release(),
+            Some(Hold::Http2(lease)) => lease.release(),
+            None => {}
+        }
+    }
+}
+
+type Part = Result<Frame<Bytes>, Arc<dyn std::error::Error + Send + Sync>>;
+
+impl Source {
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Http1(incoming) => incoming.is_end_stream(),
+            Self::Http2 { stream, .. } => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(incoming) => incoming.size_hint(),
+            Self::Http2 { left, .. } => left.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
+        match self {
+            Self::Http1(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map_err(|cause| Arc::new(cause) as _),
+            Self::Http2 { stream, left } => {
+                if let Some(data) = ready!(stream.poll_data(cx)) {
+                    return Poll::Ready(Some(data.map_err(|cause| Arc::new(cause) as _).map(
+                        |data| {
+                            // The visitor's side takes one part at a time, so this is when there is room for more. It
+                            // fails only when the stream has ended, and then nobody waits for room.
+                            let _ = stream.flow_control().release_capacity(data.len());
+                            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                            *left = left.map(|left| left.saturating_sub(length));
+                            Frame::data(data)
+                        },
+                    )));
+                }
+                let trailers = ready!(stream.poll_trailers(cx));
+                let trailers = trailers.map_err(|cause| Arc::new(cause) as _);
+                Poll::Ready(
+                    trailers
+                        .map(|fields| fields.map(Frame::trailers))
+                        .transpose(),
+                )
+            }
         }
     }
 }
@@ -240,7 +328,10 @@ pub enum BodyFault {
     VisitorGone(#[source] Arc<hyper::Error>),
     /// The app's connection ended in the middle of a response, or its framing is broken.
     #[error("the app's response broke off")]
-    AppBroke(#[source] Arc<hyper::Error>),
+    AppBroke(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// Nothing of a response came for `body_timeout`.
+    #[error("the app's response stalled")]
+    AppStalled,
 }
 
 #[cfg(test)]

@@ -1,201 +1,180 @@
-//! One request on one connection: its deadlines, its faults, the one safe retry.
+//! One request: the connection it gets, and the one safe retry.
 
-use std::error::Error as _;
-use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 
 use http::header::UPGRADE;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{AppBody, Body, BodyFault};
-use super::framing;
+use super::UpstreamSettings;
+use super::address::Address;
+use super::body::Body;
+use super::fault::{Unanswered, UpstreamFault};
+use super::http1;
+use super::http2::{self, Shared};
+use super::patience::Patience;
 use super::pool::{Lease, Upstream};
-use super::upload::Progress;
+use super::stream::{self, Spoken};
 use super::wire::Connection;
 
 /// Sends `request` on a pooled connection or a new one and gives the response once its head is there.
+///
+/// It is sent a second time, on another connection, and once only, if the app cannot have processed it: nothing of it was
+/// written, or the app says so itself (HTTP/2). The same if the app has closed a connection that was pooled and said
+/// nothing at all, and the request may be repeated: an idempotent method and no body.
 pub(super) async fn exchange(
     upstream: &Rc<Upstream>,
     mut place: OwnedSemaphorePermit,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Result<Response<Body>, Unanswered> {
-    let asks_upgrade = request.headers().contains_key(UPGRADE);
-    let progress = request.body().progress();
-    let mut request = framed(request);
-    let mut pooled = upstream.take_idle();
+    let upgrade = request.headers().contains_key(UPGRADE);
+    let mut is_second = false;
     loop {
-        let reused = pooled.is_some();
-        let connection = match pooled.take() {
-            Some(connection) => {
-                connection.doubt();
-                connection
-            }
-            None => match Connection::open(&upstream.settings).await {
-                Ok(connection) => connection,
-                Err(fault) => return Err(Unanswered::unsent(fault, request)),
-            },
+        let (link, reused) = match link(upstream, upgrade, is_second).await {
+            Ok(found) => found,
+            Err(fault) => return Err(Unanswered::unsent(fault, request)),
         };
-        let mut lease = Lease::new(Rc::clone(upstream), connection, place);
-        match head(&mut lease, request, progress.as_deref()).await? {
-            Ok(response) => return Ok(accept(response, lease, asks_upgrade)?),
-            Err(mut failed) => match failed.take_message() {
-                // Nothing of it was sent: the app had closed a connection that we took for idle. Others of that age
-                // may be gone too, so the second try is on a new one, and the last.
-                Some(unsent) if reused => {
-                    request = unsent;
-                    place = lease.into_place();
-                }
-                unsent => {
-                    return Err(Unanswered {
-                        fault: UpstreamFault::judge(failed.into_error()),
-                        unsent: unsent.map(Box::new),
-                    });
-                }
-            },
-        }
-    }
-}
-
-fn framed(request: Request<Body>) -> Request<Body> {
-    let (mut head, body) = request.into_parts();
-    let length = if body.is_end_stream() {
-        Some(0)
-    } else {
-        body.size_hint().exact()
-    };
-    framing::frame_request(&mut head, length);
-    Request::from_parts(head, body)
-}
-
-type Head = Result<Response<Incoming>, TrySendError<Request<Body>>>;
-
-/// The head of the response, unless the app lets `response_timeout` pass. A request that is still on its way up has its
-/// own deadlines: as long as the app takes it, or the visitor is what it waits for, the app is not late.
-async fn head(
-    lease: &mut Lease,
-    request: Request<Body>,
-    upload: Option<&Progress>,
-) -> Result<Head, UpstreamFault> {
-    let limit = lease.settings().response_timeout;
-    let mut answer = pin!(lease.connection.sender.try_send_request(request));
-    loop {
-        let before = upload.map(Progress::parts);
-        if let Ok(head) = tokio::time::timeout(limit, answer.as_mut()).await {
-            return Ok(head);
-        }
-        let moved = upload.map(Progress::parts) != before;
-        if !moved && !upload.is_some_and(Progress::is_waiting_for_visitor) {
-            return Err(UpstreamFault::ResponseTimeout);
-        }
-    }
-}
-
-/// Makes an app's response ours. Whatever is refused here closes the connection, as the lease is dropped.
-fn accept(
-    response: Response<Incoming>,
-    mut lease: Lease,
-    asks_upgrade: bool,
-) -> Result<Response<Body>, UpstreamFault> {
-    let (mut head, incoming) = response.into_parts();
-    if head.status == StatusCode::SWITCHING_PROTOCOLS && !asks_upgrade {
-        return Err(UpstreamFault::UnaskedUpgrade);
-    }
-    if !framing::unframe_response(&mut head, incoming.size_hint().exact())? {
-        lease.spoil();
-    }
-    framing::detach_values(&mut head.headers);
-    let body = if head.status != StatusCode::SWITCHING_PROTOCOLS && incoming.is_end_stream() {
-        // Nobody reads a body that has ended.
-        lease.release();
-        Body::empty()
-    } else {
-        Body::App(AppBody::new(incoming, lease))
-    };
-    Ok(Response::from_parts(head, body))
-}
-
-/// A request that got no response.
-#[derive(Debug, thiserror::Error)]
-#[error("the app did not answer")]
-pub struct Unanswered {
-    /// Why.
-    #[source]
-    pub fault: UpstreamFault,
-    /// The request, if nothing of it was sent and nothing of its body was taken: it may go to another app, whatever its
-    /// method. Its head is framed already; framing it again changes nothing.
-    pub unsent: Option<Box<Request<Body>>>,
-}
-
-impl Unanswered {
-    pub(super) fn unsent(fault: UpstreamFault, request: Request<Body>) -> Self {
-        Self {
-            fault,
-            unsent: Some(Box::new(request)),
-        }
-    }
-}
-
-impl From<UpstreamFault> for Unanswered {
-    /// The request is gone, or on its way.
-    fn from(fault: UpstreamFault) -> Self {
-        Self {
-            fault,
-            unsent: None,
-        }
-    }
-}
-
-/// Why there is no response. The connection, if there was one, is closed.
-#[derive(Debug, thiserror::Error)]
-pub enum UpstreamFault {
-    /// No connection could be made: refused, unreachable, no such name or socket. 502.
-    #[error("the app cannot be reached")]
-    Connect(#[source] io::Error),
-    /// No connection was made within `connect_timeout`. 504.
-    #[error("the app did not take the connection in time")]
-    ConnectTimeout,
-    /// All connections were busy for `connect_timeout`, or too many wait for one already. 503.
-    #[error("all connections to the app are busy")]
-    Exhausted,
-    /// There was no response head within `response_timeout`. 504.
-    #[error("the app did not answer in time")]
-    ResponseTimeout,
-    /// The connection ended before there was a response head. 502.
-    #[error("the app closed the connection before it answered")]
-    Closed(#[source] hyper::Error),
-    /// What came is not HTTP/1.1 as it should be. 502.
-    #[error("the app's answer is not valid HTTP")]
-    Protocol(#[source] hyper::Error),
-    /// `101 Switching Protocols` to a request that did not ask for it. 502.
-    #[error("the app switched protocols without being asked")]
-    UnaskedUpgrade,
-    /// A body in a transfer coding other than `chunked`. 502.
-    #[error("the app's answer has a transfer coding other than chunked")]
-    UnknownCoding,
-    /// The app has done nothing wrong: the visitor's body broke off on its way up. 413, 408 or 400.
-    #[error("the request could not be sent whole")]
-    VisitorBody(#[source] BodyFault),
-}
-
-impl UpstreamFault {
-    /// Finds out who failed.
-    fn judge(fault: hyper::Error) -> Self {
-        let mut cause = fault.source();
-        while let Some(inner) = cause {
-            if let Some(body) = inner.downcast_ref::<BodyFault>() {
-                return Self::VisitorBody(body.clone());
+        let attempt = match link {
+            Link::Single(connection) => {
+                let lease = Lease::new(Rc::clone(upstream), connection, place);
+                http1::attempt(lease, request, reused).await
             }
-            cause = inner.source();
-        }
-        if fault.is_parse() {
-            Self::Protocol(fault)
-        } else {
-            Self::Closed(fault)
+            Link::Shared(connection) => {
+                http2::attempt(&connection, &upstream.settings, place, request, reused).await
+            }
+        };
+        let failure = match attempt {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        match failure.again {
+            Some(again) if again.worthwhile && !is_second => {
+                is_second = true;
+                request = again.request;
+                place = again.place;
+            }
+            again => {
+                let unsent = again.filter(|again| !again.sent);
+                return Err(Unanswered {
+                    fault: failure.fault,
+                    unsent: unsent.map(|again| Box::new(again.request)),
+                });
+            }
         }
     }
+}
+
+/// An attempt that came to nothing.
+pub(super) struct Failure {
+    pub(super) fault: UpstreamFault,
+    /// None: it may not be sent again.
+    pub(super) again: Option<Again>,
+}
+
+/// What another attempt would take.
+pub(super) struct Again {
+    pub(super) request: Request<Body>,
+    pub(super) place: OwnedSemaphorePermit,
+    /// Whether the app may have seen it.
+    pub(super) sent: bool,
+    /// Whether another connection to the same app may fare better.
+    pub(super) worthwhile: bool,
+}
+
+impl From<UpstreamFault> for Failure {
+    fn from(fault: UpstreamFault) -> Self {
+        Self { fault, again: None }
+    }
+}
+
+/// A copy of `request`, if it may be sent twice without harm (RFC 9110, 9.2.2).
+pub(super) fn spare(request: &Request<Body>) -> Option<Request<Body>> {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(Body::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+/// How long the parts of this response may be waited for. An event stream is silent for as long as nothing happens.
+pub(super) fn patience(settings: &UpstreamSettings, headers: &HeaderMap) -> Patience {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    let kind = kind.map(|kind| kind.as_bytes()).unwrap_or_default();
+    let streams_events = kind
+        .get(..EVENT_STREAM.len())
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM));
+    if streams_events {
+        Patience::default()
+    } else {
+        Patience::new(settings.body_timeout)
+    }
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
+enum Link {
+    /// For this request alone.
+    Single(Connection),
+    /// For many.
+    Shared(Rc<Shared>),
+}
+
+/// A connection for one request, and whether it was used before. Pooled ones that carry one request at a time are left
+/// alone if `fresh`.
+async fn link(
+    upstream: &Rc<Upstream>,
+    upgrade: bool,
+    fresh: bool,
+) -> Result<(Link, bool), UpstreamFault> {
+    let shares = match upstream.settings.address {
+        Address::Tcp { .. } | Address::Unix(_) => false,
+        Address::H2c { .. } if upgrade => return Err(UpstreamFault::NoUpgrade),
+        Address::H2c { .. } => true,
+        // HTTP/2 is not offered for what shall be upgraded.
+        Address::Tls { .. } => !upgrade,
+    };
+    if shares && let Some(shared) = upstream.shared() {
+        return Ok((Link::Shared(shared), true));
+    }
+    let idle = if fresh { None } else { upstream.take_idle() };
+    if let Some(connection) = idle {
+        return Ok((Link::Single(connection), true));
+    }
+    let limit = upstream.settings.connect_timeout;
+    let made = async {
+        if !shares || upstream.chose_http_1.get() {
+            return open(upstream, !shares).await.map(|link| (link, false));
+        }
+        // Whoever comes first makes the connection that the others wait for.
+        let turn = upstream.dialing.lock().await;
+        if let Some(shared) = upstream.shared() {
+            return Ok((Link::Shared(shared), true));
+        }
+        if upstream.chose_http_1.get() {
+            drop(turn);
+        }
+        open(upstream, false).await.map(|link| (link, false))
+    };
+    let made = tokio::time::timeout(limit, made).await;
+    made.unwrap_or(Err(UpstreamFault::ConnectTimeout))
+}
+
+async fn open(upstream: &Rc<Upstream>, http_1_only: bool) -> Result<Link, UpstreamFault> {
+    let settings = &upstream.settings;
+    let (stream, spoken) = stream::dial(settings, http_1_only).await?;
+    if !http_1_only {
+        upstream.chose_http_1.set(spoken == Spoken::Http1);
+    }
+    Ok(match spoken {
+        Spoken::Http1 => Link::Single(Connection::open(stream, settings).await?),
+        Spoken::Http2 => {
+            let shared = Shared::open(stream, settings).await?;
+            upstream.share(Rc::clone(&shared));
+            Link::Shared(shared)
+        }
+    })
 }

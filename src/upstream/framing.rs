@@ -2,13 +2,18 @@
 //! fields are written from the body that we really hold, and never passed on.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts as RequestParts;
 use http::response::Parts as ResponseParts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 
-use super::client::UpstreamFault;
+use super::address::Address;
+use super::body::Body;
+use super::fault::UpstreamFault;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Writes the framing of a request: `length` bytes, or chunks when it is not known.
 pub(super) fn frame_request(head: &mut RequestParts, length: Option<u64>) {
@@ -33,6 +38,64 @@ pub(super) fn frame_request(head: &mut RequestParts, length: Option<u64>) {
     }
 }
 
+/// The head of `request` as HTTP/2 says it: `Host` becomes the authority, and the fields that belong to a connection of
+/// HTTP/1.1 are left out (RFC 9113, 8.2.2 and 8.3.1).
+///
+/// # Errors
+/// When `Host` is no authority.
+pub(super) fn head_for_http_2(
+    request: &Request<Body>,
+    address: &Address,
+) -> Result<Request<()>, http::Error> {
+    let mut headers = request.headers().clone();
+    let host = headers.remove(HOST);
+    let scheme = match address {
+        Address::Tls { .. } => Scheme::HTTPS,
+        Address::H2c { .. } | Address::Tcp { .. } | Address::Unix(_) => Scheme::HTTP,
+    };
+    let authority = match &host {
+        Some(host) => Authority::try_from(host.as_bytes())?,
+        None => Authority::try_from(address.authority())?,
+    };
+    let path = request.uri().path_and_query().cloned();
+    let uri = Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/")))
+        .build()?;
+    for name in [
+        CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+    ] {
+        headers.remove(name);
+    }
+    if headers.get(TE).is_some_and(|te| te != "trailers") {
+        headers.remove(TE);
+    }
+    match request.body().length() {
+        None => drop(headers.remove(CONTENT_LENGTH)),
+        Some(0) if !expects_content(request.method()) => drop(headers.remove(CONTENT_LENGTH)),
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, length.into())),
+    }
+    let mut head = Request::new(());
+    head.method_mut().clone_from(request.method());
+    *head.uri_mut() = uri;
+    *head.version_mut() = Version::HTTP_2;
+    *head.headers_mut() = headers;
+    Ok(head)
+}
+
+/// The length that a head without a transfer coding tells.
+pub(super) fn length_of(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .contains_key(CONTENT_LENGTH)
+        .then(|| stated_length(headers))
+        .flatten()
+}
+
 /// Takes the framing of the app's connection out of a response; `length` is what the body holds, if that is known.
 /// Answers whether the connection may be used again.
 ///
@@ -43,7 +106,7 @@ pub(super) fn unframe_response(
     length: Option<u64>,
 ) -> Result<bool, UpstreamFault> {
     // HTTP/1.0 does not know chunks, and hyper remembers what the app spoke.
-    let mut reusable = head.version == Version::HTTP_11;
+    let mut reusable = head.version != Version::HTTP_10;
     head.version = Version::HTTP_11;
     if head.headers.contains_key(TRANSFER_ENCODING) {
         if !is_undone(&head.headers) {

@@ -1,12 +1,17 @@
 //! Floor 2: the way to the apps. Bodies, the pool of connections that each core keeps, upgraded streams.
 //!
 //! ```text
-//! address   where an app is: http://host:port or unix:/path
+//! address   where an app is and what it speaks: http:, https:, h2c: or unix:
 //! body      every body that passes through: the visitor's, the app's, our own; `upload` holds the visitor's limits
 //! pool      how many requests at once, which connection, who waits
-//! client    one request on one connection, its deadlines, the one safe retry
+//! client    one request: which connection it gets, and the one safe retry
+//! http1     on a connection of its own: `wire` moves the bytes, asks whether the app is still there, and lets `scan`
+//!           read strictly what hyper would read generously
+//! http2     on a connection that many share; `pour` sends the body
 //! framing   what of a head says where a message ends: written by us, never passed on
-//! wire      a socket to an app, and the question whether it is still of use
+//! stream    a socket to an app, with TLS or without; `tls` has the certificates
+//! patience  how long the next part of a response may be waited for
+//! fault     why there is no response, and whether the request may go elsewhere
 //! tunnel    two upgraded streams, joined
 //! ```
 //!
@@ -16,17 +21,25 @@
 //! # Laws
 //! - A connection whose message has not ended, or on which anything came that nobody asked for, is closed and never used
 //!   again. Bytes after a response reach nobody.
-//! - A request is sent a second time only if nothing of it was sent the first time.
+//! - A request is sent a second time only if the app cannot have processed it the first time, or if the app has closed a
+//!   pooled connection without a word and repeating the request does no harm.
+//! - An app's bytes are read in one way or not at all.
 //! - No body is held whole: it is read only as fast as the other side takes it. A [`Tap`] copies a short one.
 //! - Whoever drops the future or the body closes the connection behind it and gives its place back.
 //!
-//! Left out, for later: several upstreams of one site, health, `https:` and `h2c:` upstreams.
-
 mod address;
 mod body;
 mod client;
+mod fault;
 mod framing;
+mod http1;
+mod http2;
+mod patience;
 mod pool;
+mod pour;
+mod scan;
+mod stream;
+mod tls;
 mod upload;
 mod wire;
 
@@ -34,8 +47,9 @@ pub mod tunnel;
 
 pub use address::{Address, AddressFault};
 pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
-pub use client::{Unanswered, UpstreamFault};
+pub use fault::{Unanswered, UpstreamFault};
 pub use pool::Pool;
+pub use tls::{ClientFiles, Tls, TlsFault, TlsSettings, server_name};
 pub use upload::{BodyLimits, RATE_GRACE, Tap, VisitorBody};
 
 use std::time::Duration;
@@ -52,9 +66,16 @@ pub struct UpstreamSettings {
     pub response_timeout: Duration,
     /// How long a connection that nobody uses is kept. It may live a quarter longer.
     pub idle_timeout: Duration,
-    /// How many requests may be with the app at once, from this core. As a connection carries one request at a time and
-    /// is made only when none is idle, there are never more connections than this. Zero counts as one.
+    /// How many requests may be with the app at once, from this core. As a connection is made only when none is idle or,
+    /// with HTTP/2, has room, there are never more connections than this. Zero counts as one.
     pub connections: usize,
+    /// The longest wait between two parts of a response's body; zero: no limit. Event streams (`text/event-stream`) may
+    /// be silent for longer.
+    pub body_timeout: Duration,
+    /// The largest head of a response, and the largest trailers.
+    pub header_bytes: usize,
+    /// How an app behind `https:` is spoken to; without it such an app cannot be reached.
+    pub tls: Option<Tls>,
 }
 
 impl UpstreamSettings {
@@ -66,6 +87,9 @@ impl UpstreamSettings {
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             connections: 256,
+            body_timeout: Duration::from_secs(60),
+            header_bytes: 64 * 1024,
+            tls: None,
         }
     }
 }

@@ -11,11 +11,13 @@ use std::sync::{Arc, Weak as ArcWeak};
 use std::time::Duration;
 
 use http::{Request, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::UpstreamSettings;
 use super::body::Body;
-use super::client::{self, Unanswered, UpstreamFault};
+use super::client;
+use super::fault::{Unanswered, UpstreamFault};
+use super::http2::Shared;
 use super::wire::Connection;
 
 /// How many may wait for each place.
@@ -88,6 +90,12 @@ pub(super) struct Upstream {
     waiters: Cell<usize>,
     /// The one used last is at the end, and is used next: so what is not needed grows old.
     idle: RefCell<Vec<Connection>>,
+    /// The connections of HTTP/2, each for many requests. Those that are full or new are at the end.
+    shared: RefCell<Vec<Rc<Shared>>>,
+    /// Held by whoever makes a connection that others may share, so that they wait for it and make none of their own.
+    pub(super) dialing: Mutex<()>,
+    /// Whether an app that was offered HTTP/2 has chosen HTTP/1.1: then nobody waits.
+    pub(super) chose_http_1: Cell<bool>,
     sweeping: Cell<bool>,
 }
 
@@ -99,6 +107,9 @@ impl Upstream {
             places: Arc::new(Semaphore::new(places)),
             waiters: Cell::new(0),
             idle: RefCell::default(),
+            shared: RefCell::default(),
+            dialing: Mutex::default(),
+            chose_http_1: Cell::new(false),
             sweeping: Cell::new(false),
         }
     }
@@ -136,8 +147,26 @@ impl Upstream {
         None
     }
 
+    /// A connection of HTTP/2 that takes one more request.
+    pub(super) fn shared(&self) -> Option<Rc<Shared>> {
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|connection| connection.is_usable());
+        let free = shared.iter().find(|connection| connection.has_room());
+        free.map(Rc::clone)
+    }
+
+    /// Lets others use `connection` too.
+    pub(super) fn share(self: &Rc<Self>, connection: Rc<Shared>) {
+        self.shared.borrow_mut().push(connection);
+        self.keep_sweeping();
+    }
+
     fn park(self: &Rc<Self>, connection: Connection) {
         self.idle.borrow_mut().push(connection);
+        self.keep_sweeping();
+    }
+
+    fn keep_sweeping(self: &Rc<Self>) {
         if !self.sweeping.replace(true) {
             let tick = self.settings.idle_timeout / u32::from(SWEEPS_PER_IDLE_TIMEOUT);
             let tick = tick.max(Duration::from_millis(1));
@@ -152,7 +181,11 @@ impl Upstream {
             connection.sweeps = connection.sweeps.saturating_add(1);
             connection.sweeps <= SWEEPS_PER_IDLE_TIMEOUT && connection.is_idle()
         });
-        !idle.is_empty()
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|connection| {
+            connection.is_usable() && connection.sweep() <= SWEEPS_PER_IDLE_TIMEOUT
+        });
+        !idle.is_empty() || !shared.is_empty()
     }
 }
 
@@ -208,7 +241,7 @@ impl Lease {
         }
     }
 
-    /// What the app was promised.
+    /// How patient we are with the app.
     pub(super) fn settings(&self) -> &UpstreamSettings {
         &self.upstream.settings
     }

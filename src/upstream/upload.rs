@@ -70,6 +70,13 @@ impl Progress {
         self.parts.get()
     }
 
+    /// Whether an app that has said nothing for a while need not have: it has taken more of `upload` than `before`, or
+    /// waits for the visitor as we do.
+    pub(super) fn excuses(upload: Option<&Self>, before: Option<u64>) -> bool {
+        let moved = upload.map(Self::parts) != before;
+        moved || upload.is_some_and(Self::is_waiting_for_visitor)
+    }
+
     /// Whether it is the visitor that the app waits for.
     pub(super) fn is_waiting_for_visitor(&self) -> bool {
         self.waiting.get()

@@ -1,4 +1,4 @@
-//! A socket to an app and the HTTP/1.1 connection on it.
+//! The HTTP/1.1 connection on a socket to an app, and the strict reading of what comes in.
 //!
 //! A pooled connection may have been closed by the app, or hold bytes that nobody asked for, without the event loop
 //! having told us yet. A request written now would be lost, or answered by those bytes: somebody else's answer. So the
@@ -6,26 +6,24 @@
 //! connection before anything of the request is written, and the request goes to a fresh one.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 
 use super::UpstreamSettings;
-use super::address::Address;
 use super::body::Body;
-use super::client::UpstreamFault;
+use super::fault::UpstreamFault;
+use super::scan::{Asked, Flaw, Scan};
+use super::stream::{Stream, Waiting};
 use crate::base::causes::Causes;
 
-/// The largest response head, and how much of a body is read or held at once. A head has at most 100 fields, which is
+/// How much of a body is read or held at once; a head takes more if it may. A head has at most 100 fields, which is
 /// hyper's own limit; another one would cost an allocation for each response.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
@@ -34,26 +32,26 @@ pub(super) struct Connection {
     pub(super) sender: SendRequest<Body>,
     /// How many times the pool's sweeper has found it idle.
     pub(super) sweeps: u8,
-    doubt: Arc<AtomicBool>,
+    notes: Arc<Notes>,
     /// The task that moves the bytes; none when the stream was upgraded and must outlive this.
     driver: Option<AbortHandle>,
 }
 
 impl Connection {
-    /// Makes a connection, within `connect_timeout`.
-    pub(super) async fn open(settings: &UpstreamSettings) -> Result<Self, UpstreamFault> {
-        let stream = tokio::time::timeout(settings.connect_timeout, connect(&settings.address))
-            .await
-            .map_err(|_| UpstreamFault::ConnectTimeout)?
-            .map_err(UpstreamFault::Connect)?;
-        let doubt = Arc::new(AtomicBool::new(false));
+    /// Speaks HTTP/1.1 on `stream`.
+    pub(super) async fn open(
+        stream: Stream,
+        settings: &UpstreamSettings,
+    ) -> Result<Self, UpstreamFault> {
+        let notes = Arc::<Notes>::default();
         let wire = Wire {
             stream,
-            doubt: Arc::clone(&doubt),
+            scan: Scan::new(settings.header_bytes),
+            notes: Arc::clone(&notes),
         };
         let (sender, connection) = http1::Builder::new()
-            .max_buf_size(BUFFER_BYTES_MAX)
-            .max_header_size(BUFFER_BYTES_MAX)
+            .max_buf_size(BUFFER_BYTES_MAX.max(settings.header_bytes))
+            .max_header_size(settings.header_bytes)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(UpstreamFault::Protocol)?;
@@ -68,19 +66,35 @@ impl Connection {
         Ok(Self {
             sender,
             sweeps: 0,
-            doubt,
+            notes,
             driver: Some(driver.abort_handle()),
         })
     }
 
-    /// Whether it could take a request now. Not a promise: see [`Connection::doubt`].
+    /// Whether it could take a request now. Not a promise: see [`Connection::expect`].
     pub(super) fn is_idle(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
+        self.sender.is_ready() && !self.sender.is_closed() && !self.notes.has(Notes::SURPLUS)
     }
 
-    /// Has the next read ask the kernel, before a request is written.
-    pub(super) fn doubt(&self) {
-        self.doubt.store(true, Ordering::Relaxed);
+    /// Says what will be asked next. If the connection was used before, its first read asks the kernel, before anything
+    /// of the request is written.
+    pub(super) fn expect(&self, asked: Asked, reused: bool) {
+        let mut notes = Notes::ASKED;
+        if asked.head {
+            notes |= Notes::HEAD;
+        }
+        if asked.upgrade {
+            notes |= Notes::UPGRADE;
+        }
+        if reused {
+            notes |= Notes::DOUBT;
+        }
+        self.notes.0.store(notes, Ordering::Relaxed);
+    }
+
+    /// Whether the app has said anything since the last [`Connection::expect`].
+    pub(super) fn has_heard(&self) -> bool {
+        self.notes.has(Notes::HEARD)
     }
 
     /// Lets the stream live on: it was upgraded and is no longer ours.
@@ -98,47 +112,77 @@ impl Drop for Connection {
     }
 }
 
-async fn connect(address: &Address) -> io::Result<Stream> {
-    match address {
-        Address::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            Ok(Stream::Tcp(stream))
-        }
-        Address::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+/// What the two ends of hyper's connection tell each other past hyper. Atomic only because an upgraded stream must be
+/// `Send`; all of it happens on one core.
+#[derive(Debug, Default)]
+struct Notes(AtomicU8);
+
+impl Notes {
+    /// The next read asks the kernel.
+    const DOUBT: u8 = 1;
+    /// A request is about to be written, and its answer was not begun.
+    const ASKED: u8 = 2;
+    /// Its method is `HEAD`.
+    const HEAD: u8 = 4;
+    /// It has an `Upgrade`.
+    const UPGRADE: u8 = 8;
+    /// Something of the answer has come.
+    const HEARD: u8 = 16;
+    /// More has come than the answer.
+    const SURPLUS: u8 = 32;
+
+    fn has(&self, note: u8) -> bool {
+        self.0.load(Ordering::Relaxed) & note != 0
+    }
+
+    fn set(&self, note: u8) {
+        self.0.fetch_or(note, Ordering::Relaxed);
+    }
+
+    /// Clears `note` and tells whether it was there.
+    fn take(&self, note: u8) -> bool {
+        self.has(note) && self.0.fetch_and(!note, Ordering::Relaxed) & note != 0
     }
 }
 
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// A socket that can be asked whether it really has nothing to say.
+/// A socket whose bytes are read strictly, and that can be asked whether it really has nothing to say.
 struct Wire {
     stream: Stream,
-    doubt: Arc<AtomicBool>,
+    scan: Scan,
+    notes: Arc<Notes>,
 }
 
 impl Wire {
-    /// Looks at what the kernel holds without taking it.
-    fn ask_kernel(&self) -> Poll<io::Result<()>> {
-        let socket = match &self.stream {
-            Stream::Tcp(stream) => SockRef::from(stream),
-            Stream::Unix(stream) => SockRef::from(stream),
-        };
-        match socket.peek(&mut [MaybeUninit::uninit(); 1]) {
-            // An empty read is the end of the stream.
-            Ok(0) => Poll::Ready(Ok(())),
-            Ok(_) => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the app sent bytes that nobody asked for",
-            ))),
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => Poll::Pending,
-            Err(fault) => Poll::Ready(Err(fault)),
+    /// Reads what has come strictly. Answers how much of it hyper may have.
+    fn admit(&mut self, bytes: &[u8], in_doubt: bool) -> Result<usize, Flaw> {
+        if self.scan.is_idle() {
+            if in_doubt || !self.notes.take(Notes::ASKED) {
+                return Err(Flaw::Unasked);
+            }
+            self.scan.expect(Asked {
+                head: self.notes.has(Notes::HEAD),
+                upgrade: self.notes.has(Notes::UPGRADE),
+            });
+            self.notes.set(Notes::HEARD);
+        }
+        let read = self.scan.read(bytes)?;
+        if read < bytes.len() {
+            // The answer goes out; what came after it goes nowhere, and the connection with it.
+            self.notes.set(Notes::SURPLUS);
+        }
+        Ok(read)
+    }
+
+    fn look(&self) -> Poll<io::Result<()>> {
+        match ready!(self.stream.ask_kernel())? {
+            Waiting::End => Poll::Ready(Ok(())),
+            Waiting::Bytes => Poll::Ready(Err(refused(Flaw::Unasked))),
         }
     }
+}
+
+fn refused(flaw: Flaw) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, flaw)
 }
 
 impl AsyncRead for Wire {
@@ -148,17 +192,24 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let read = match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
-        if this.doubt.load(Ordering::Relaxed) {
-            this.doubt.store(false, Ordering::Relaxed);
-            if read.is_pending() {
-                return this.ask_kernel();
-            }
+        if this.notes.has(Notes::SURPLUS) {
+            return Poll::Ready(Err(refused(Flaw::Unasked)));
         }
-        read
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let in_doubt = this.notes.take(Notes::DOUBT);
+        match read {
+            Poll::Pending if in_doubt => return this.look(),
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(outcome) => outcome?,
+        }
+        let come = buf.filled().get(before..).unwrap_or_default();
+        if come.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let admitted = this.admit(come, in_doubt);
+        buf.set_filled(before + admitted.unwrap_or(0));
+        Poll::Ready(admitted.map(|_| ()).map_err(refused))
     }
 }
 
@@ -168,10 +219,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -179,25 +227,18 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sockets hold nothing back.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -15,6 +15,7 @@ mod session;
 mod site;
 
 mod store;
+mod upstream_tls;
 
 mod value;
 
@@ -102,6 +103,16 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
             let path = format!("tls.certificate[{at}].{key}");
             faults.push(settings.origins.fault(&path, why, way_out));
         }
+    }
+    for (path, file) in settings.upstream_files() {
+        let opened = OpenFile::open(file).and_then(|open| open.metadata());
+        let why = match opened {
+            Ok(about) if about.is_file() => continue,
+            Ok(_) => format!("{} is no file", file.display()),
+            Err(error) => format!("{} cannot be read: {error}", file.display()),
+        };
+        let way_out = "put it there, and let the user that cloakroom runs as read it";
+        faults.push(settings.origins.fault(&path, why, way_out));
     }
     for (path, text) in settings.store.secrets() {
         if let Err(fault) = text.read() {

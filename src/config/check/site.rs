@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::file;
 use super::super::settings::{Attendance, Rule, Site, Upstream, UpstreamHost};
 use super::listen::positive;
+use super::upstream_tls::upstream_tls;
 use super::{Check, value};
 use super::{cookies, login};
 use crate::cookie::attributes::TicketCookieSettings;
@@ -30,6 +31,9 @@ pub(super) fn sites(
     login::users_stay(check, &sites, cookie);
     sites
 }
+
+/// The largest `header_bytes` of an app.
+const HEADER_BYTES_MAX: usize = 1 << 20;
 
 /// Who has claimed which host and path: the place of the site in the list, and its name.
 #[derive(Default)]
@@ -165,12 +169,23 @@ fn upstream(
     }
     let key = |name: &str| format!("site[{at}].upstream_options.{name}");
     let connections = check.at_least(&key("connections"), options.connections, 1, "1");
+    let header_bytes = options.header_bytes.in_memory();
+    let header_bytes = check.at_least(&key("header_bytes"), header_bytes, 1 << 10, "\"1KiB\"");
+    if header_bytes > HEADER_BYTES_MAX {
+        let why = "each response may make us hold so much";
+        check.fault(&key("header_bytes"), why, "write at most \"1MiB\"");
+    }
+    let speaks_tls = matches!(address, Address::Tls { .. });
+    let tls = upstream_tls(check, at, options, speaks_tls);
     Upstream {
         address,
         connect_timeout: positive(check, &key("connect_timeout"), options.connect_timeout),
         response_timeout: positive(check, &key("response_timeout"), options.response_timeout),
         idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
+        body_timeout: options.body_timeout.0,
+        header_bytes,
+        tls: speaks_tls.then_some(tls),
     }
 }
 

@@ -1,0 +1,121 @@
+//! Why there is no response, and whether the request may go elsewhere.
+
+use std::error::Error as _;
+use std::io;
+
+use http::Request;
+
+use super::body::{Body, BodyFault};
+use super::scan::Flaw;
+
+/// A request that got no response.
+#[derive(Debug, thiserror::Error)]
+#[error("the app did not answer")]
+pub struct Unanswered {
+    /// Why.
+    #[source]
+    pub fault: UpstreamFault,
+    /// The request, if the app has processed nothing of it and nothing of its body was taken: it may go to another app,
+    /// whatever its method. Its head may be framed already; framing it again changes nothing.
+    pub unsent: Option<Box<Request<Body>>>,
+}
+
+impl Unanswered {
+    pub(super) fn unsent(fault: UpstreamFault, request: Request<Body>) -> Self {
+        Self {
+            fault,
+            unsent: Some(Box::new(request)),
+        }
+    }
+}
+
+impl From<UpstreamFault> for Unanswered {
+    /// The request is gone, or on its way.
+    fn from(fault: UpstreamFault) -> Self {
+        Self {
+            fault,
+            unsent: None,
+        }
+    }
+}
+
+/// Why there is no response. The connection, if there was one, is closed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamFault {
+    /// No connection could be made: refused, unreachable, no such name or socket. 502.
+    #[error("the app cannot be reached")]
+    Connect(#[source] io::Error),
+    /// The TLS handshake failed: the app's certificate is not to be trusted or is another's, ours was refused, or there
+    /// is no TLS. 502.
+    #[error("there is no TLS with the app that can be trusted")]
+    Tls(#[source] io::Error),
+    /// No connection was made within `connect_timeout`, TLS and all. 504.
+    #[error("the app did not take the connection in time")]
+    ConnectTimeout,
+    /// All connections were busy for `connect_timeout`, or too many wait for one already. 503.
+    #[error("all connections to the app are busy")]
+    Exhausted,
+    /// There was no response head within `response_timeout`. 504.
+    #[error("the app did not answer in time")]
+    ResponseTimeout,
+    /// The connection ended before there was a response head. 502.
+    #[error("the app closed the connection before it answered")]
+    Closed(#[source] hyper::Error),
+    /// What came is not HTTP/1.1 as it should be. 502.
+    #[error("the app's answer is not valid HTTP")]
+    Protocol(#[source] hyper::Error),
+    /// The stream or the connection of HTTP/2 failed before there was a response head. 502.
+    #[error("the app's HTTP/2 failed")]
+    Http2(#[source] h2::Error),
+    /// More interim responses than anybody needs. 502.
+    #[error("the app does not come to an answer")]
+    Interim,
+    /// `101 Switching Protocols` to a request that did not ask for it. 502.
+    #[error("the app switched protocols without being asked")]
+    UnaskedUpgrade,
+    /// The app speaks HTTP/2 alone, in which there is no `Upgrade`. 502.
+    #[error("the app speaks HTTP/2 without TLS, where connections cannot be upgraded")]
+    NoUpgrade,
+    /// A body in a transfer coding other than `chunked`. 502.
+    #[error("the app's answer has a transfer coding other than chunked")]
+    UnknownCoding,
+    /// The request cannot be said in HTTP/2: its target or its `Host` is malformed. 502.
+    #[error("the request cannot be sent over HTTP/2")]
+    Unspeakable(#[source] http::Error),
+    /// The app has done nothing wrong: the visitor's body broke off on its way up. 413, 408 or 400.
+    #[error("the request could not be sent whole")]
+    VisitorBody(#[source] BodyFault),
+}
+
+impl UpstreamFault {
+    /// Finds out who failed.
+    pub(super) fn judge(fault: hyper::Error) -> Self {
+        let mut cause = fault.source();
+        while let Some(inner) = cause {
+            if let Some(body) = inner.downcast_ref::<BodyFault>() {
+                return Self::VisitorBody(body.clone());
+            }
+            if let Some(flaw) = flaw_in(inner) {
+                return match flaw {
+                    Flaw::Coding => Self::UnknownCoding,
+                    Flaw::UnaskedUpgrade => Self::UnaskedUpgrade,
+                    Flaw::Interim => Self::Interim,
+                    _ => Self::Protocol(fault),
+                };
+            }
+            cause = inner.source();
+        }
+        if fault.is_parse() {
+            Self::Protocol(fault)
+        } else {
+            Self::Closed(fault)
+        }
+    }
+}
+
+/// What an error of our own reading holds. It does not show among the sources, as `io::Error` gives the source of what
+/// it wraps.
+fn flaw_in(cause: &(dyn std::error::Error + 'static)) -> Option<Flaw> {
+    let wrapped = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    wrapped.downcast_ref::<Flaw>().copied()
+}

@@ -1,0 +1,367 @@
+//! One request on a connection of HTTP/2 that carries others too.
+//!
+//! On the h2 crate itself: hyper's client has a channel and a task for each request between us and it. The only tasks
+//! here are the one that moves a connection's bytes, and one for a body that is still going up when its answer has come.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{Reason, RecvStream};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::UpstreamSettings;
+use super::body::{AppBody, Body, Hold, Source};
+use super::client::{Again, Failure, patience, spare};
+use super::fault::UpstreamFault;
+use super::framing;
+use super::pour::{Pour, PourFault};
+use super::stream::Stream;
+use super::upload::Progress;
+use crate::base::causes::Causes;
+
+/// How much of one body may be on its way to us or wait here for its visitor.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+
+/// The largest window there is.
+const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
+
+/// How many interim responses one request may get. An app sends one or two.
+const INTERIM_MAX: u8 = 32;
+
+/// A connection of HTTP/2. Dropped, it closes.
+pub(super) struct Shared {
+    sender: SendRequest<Bytes>,
+    active: Cell<usize>,
+    /// How many times the pool's sweeper has found it idle.
+    sweeps: Cell<u8>,
+    retired: Cell<bool>,
+    gone: Rc<Cell<bool>>,
+    driver: AbortHandle,
+}
+
+impl Shared {
+    /// Speaks HTTP/2 on `stream`.
+    pub(super) async fn open(
+        stream: Stream,
+        settings: &UpstreamSettings,
+    ) -> Result<Rc<Self>, UpstreamFault> {
+        let header_bytes = u32::try_from(settings.header_bytes).unwrap_or(u32::MAX);
+        let streams = u32::try_from(settings.connections).unwrap_or(u32::MAX);
+        // Each stream's window at once: else a few visitors who read slowly would hold up all others.
+        let window = STREAM_WINDOW_BYTES.saturating_mul(streams.max(1));
+        let (sender, connection) = Builder::new()
+            .enable_push(false)
+            .max_header_list_size(header_bytes)
+            .initial_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(window.min(WINDOW_BYTES_MAX))
+            .handshake(stream)
+            .await
+            .map_err(UpstreamFault::Http2)?;
+        let gone = Rc::<Cell<bool>>::default();
+        let tell = Rc::clone(&gone);
+        let driver = tokio::task::spawn_local(async move {
+            if let Err(fault) = connection.await {
+                tracing::debug!(
+                    error = %Causes(&fault),
+                    "connection to the app ended"
+                );
+            }
+            tell.set(true);
+        });
+        Ok(Rc::new(Self {
+            sender,
+            active: Cell::new(0),
+            sweeps: Cell::new(0),
+            retired: Cell::new(false),
+            gone,
+            driver: driver.abort_handle(),
+        }))
+    }
+
+    /// Whether it is there and still takes requests, as far as is known.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.retired.get() && !self.gone.get()
+    }
+
+    /// Whether the app takes one more request on it at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.active.get() < self.sender.current_max_send_streams().max(1)
+    }
+
+    /// How many sweeps have found it idle, this one included.
+    pub(super) fn sweep(&self) -> u8 {
+        let sweeps = match self.active.get() {
+            0 => self.sweeps.get().saturating_add(1),
+            _ => 0,
+        };
+        self.sweeps.set(sweeps);
+        sweeps
+    }
+
+    /// It takes no more requests; those that it has go on.
+    fn retire(&self) {
+        self.retired.set(true);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// One request's hold on a place and a stream. Dropped, it resets the stream, if that has not ended, and gives the place
+/// back.
+pub(super) struct StreamLease {
+    connection: Rc<Shared>,
+    /// What is still going up.
+    upload: Option<Rest>,
+    upload_limit: Duration,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// A body that goes up by itself; dropped, it breaks off.
+struct Rest(JoinHandle<()>);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl StreamLease {
+    fn new(
+        connection: &Rc<Shared>,
+        place: OwnedSemaphorePermit,
+        settings: &UpstreamSettings,
+    ) -> Self {
+        connection.active.set(connection.active.get() + 1);
+        connection.sweeps.set(0);
+        Self {
+            connection: Rc::clone(connection),
+            upload: None,
+            upload_limit: settings.response_timeout,
+            place: Some(place),
+        }
+    }
+
+    /// The response has ended. If the app has answered before it had the whole request, what is left of it still goes up,
+    /// for as long as a response may take.
+    pub(super) fn release(mut self) {
+        let Some(mut rest) = self.upload.take() else {
+            return;
+        };
+        if rest.0.is_finished() {
+            return;
+        }
+        tokio::task::spawn_local(async move {
+            let _ = tokio::time::timeout(self.upload_limit, &mut rest.0).await;
+            drop(rest);
+            drop(self);
+        });
+    }
+}
+
+impl Drop for StreamLease {
+    fn drop(&mut self) {
+        self.connection.active.set(self.connection.active.get() - 1);
+    }
+}
+
+/// Sends `request` on a stream of `connection`, which had requests before if `reused`.
+pub(super) async fn attempt(
+    connection: &Rc<Shared>,
+    settings: &UpstreamSettings,
+    place: OwnedSemaphorePermit,
+    request: Request<Body>,
+    reused: bool,
+) -> Result<Response<Body>, Failure> {
+    let lease = StreamLease::new(connection, place, settings);
+    let progress = request.body().progress();
+    let spare = spare(&request);
+    let head = framing::head_for_http_2(&request, &settings.address)
+        .map_err(UpstreamFault::Unspeakable)?;
+    let is_head = request.method() == Method::HEAD;
+    let mut sender = connection.sender.clone();
+    if let Err(fault) = poll_fn(|cx| sender.poll_ready(cx)).await {
+        connection.retire();
+        return Err(unprocessed(fault, lease, Some(request)));
+    }
+    let has_body = !request.body().is_end_stream();
+    let (answer, stream) = match sender.send_request(head, !has_body) {
+        Ok(begun) => begun,
+        Err(fault) => {
+            connection.retire();
+            return Err(unprocessed(fault, lease, Some(request)));
+        }
+    };
+    let (parts, body) = request.into_parts();
+    let mut asking = Asking {
+        answer,
+        pour: has_body.then(|| Pour::new(body, stream)),
+        interim: 0,
+    };
+    let outcome = asking
+        .head(settings.response_timeout, progress.as_deref())
+        .await;
+    match outcome {
+        Ok(response) => Ok(accept(response, lease, asking.pour, is_head, settings)?),
+        Err(Trouble::Other(fault)) => {
+            if matches!(fault, UpstreamFault::ResponseTimeout) {
+                // Perhaps it is not the app that is slow but the connection that is dead: nobody else shall wait for it.
+                connection.retire();
+            }
+            Err(fault.into())
+        }
+        Err(Trouble::Http2(fault)) => {
+            let rest = match asking.pour {
+                None => Some(Body::empty()),
+                Some(pour) => pour.into_untouched(),
+            };
+            Err(judge(fault, lease, (parts, rest), spare.filter(|_| reused)))
+        }
+    }
+}
+
+/// The app has seen nothing of `request`, or has said that it did nothing about it.
+fn unprocessed(
+    fault: h2::Error,
+    mut lease: StreamLease,
+    request: Option<Request<Body>>,
+) -> Failure {
+    let place = lease.place.take();
+    Failure {
+        fault: UpstreamFault::Http2(fault),
+        again: request.zip(place).map(|(request, place)| Again {
+            request,
+            place,
+            sent: false,
+            worthwhile: true,
+        }),
+    }
+}
+
+/// Finds out whether a stream that failed may be begun again.
+fn judge(
+    fault: h2::Error,
+    mut lease: StreamLease,
+    (parts, body): (Parts, Option<Body>),
+    spare: Option<Request<Body>>,
+) -> Failure {
+    let is_reset = fault.is_reset();
+    if !is_reset {
+        lease.connection.retire();
+    }
+    // An app that goes away tells which streams it has not looked at (RFC 9113, 6.8), and h2 gives its error to no others.
+    let was_refused = fault.reason() == Some(Reason::REFUSED_STREAM) && is_reset;
+    if fault.is_remote() && (fault.is_go_away() || was_refused) {
+        let request = body.map(|body| Request::from_parts(parts, body));
+        return unprocessed(fault, lease, request);
+    }
+    let spare = spare.filter(|_| fault.is_io());
+    let again = spare.zip(lease.place.take()).map(|(request, place)| Again {
+        request,
+        place,
+        sent: true,
+        worthwhile: true,
+    });
+    Failure {
+        fault: UpstreamFault::Http2(fault),
+        again,
+    }
+}
+
+/// A request that waits for the head of its response while its body goes up.
+struct Asking {
+    answer: ResponseFuture,
+    pour: Option<Pour>,
+    interim: u8,
+}
+
+enum Trouble {
+    Http2(h2::Error),
+    Other(UpstreamFault),
+}
+
+impl Asking {
+    async fn head(
+        &mut self,
+        limit: Duration,
+        upload: Option<&Progress>,
+    ) -> Result<Response<RecvStream>, Trouble> {
+        loop {
+            let before = upload.map(Progress::parts);
+            let head = poll_fn(|cx| self.poll_head(cx));
+            if let Ok(head) = tokio::time::timeout(limit, head).await {
+                return head;
+            }
+            if !Progress::excuses(upload, before) {
+                return Err(Trouble::Other(UpstreamFault::ResponseTimeout));
+            }
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Trouble>> {
+        if let Some(pour) = &mut self.pour
+            && let Poll::Ready(Err(PourFault::Visitor(fault))) = Pin::new(pour).poll(cx)
+        {
+            let fault = UpstreamFault::VisitorBody(fault);
+            return Poll::Ready(Err(Trouble::Other(fault)));
+        }
+        // Nobody can be told of them: see `Pool::send`. They are taken, as h2 would hold them all.
+        while let Poll::Ready(Some(interim)) = self.answer.poll_informational(cx) {
+            if let Err(fault) = interim {
+                return Poll::Ready(Err(Trouble::Http2(fault)));
+            }
+            self.interim += 1;
+            if self.interim > INTERIM_MAX {
+                return Poll::Ready(Err(Trouble::Other(UpstreamFault::Interim)));
+            }
+        }
+        Pin::new(&mut self.answer).poll(cx).map_err(Trouble::Http2)
+    }
+}
+
+/// Makes an app's response ours.
+fn accept(
+    response: Response<RecvStream>,
+    mut lease: StreamLease,
+    pour: Option<Pour>,
+    is_head: bool,
+    settings: &UpstreamSettings,
+) -> Result<Response<Body>, UpstreamFault> {
+    let (mut head, stream) = response.into_parts();
+    framing::unframe_response(&mut head, None)?;
+    framing::detach_values(&mut head.headers);
+    if let Some(pour) = pour.filter(|pour| !pour.is_over()) {
+        let rest = tokio::task::spawn_local(async move {
+            // Its faults show in the response, if it has not ended.
+            let _ = pour.await;
+        });
+        lease.upload = Some(Rest(rest));
+    }
+    let is_bodiless = is_head
+        || head.status == StatusCode::NO_CONTENT
+        || head.status == StatusCode::NOT_MODIFIED
+        || stream.is_end_stream();
+    let body = if is_bodiless {
+        lease.release();
+        Body::empty()
+    } else {
+        let left = framing::length_of(&head.headers);
+        let patience = patience(settings, &head.headers);
+        let source = Source::Http2 { stream, left };
+        Body::App(AppBody::new(source, Hold::Http2(lease), patience))
+    };
+    Ok(Response::from_parts(head, body))
+}

@@ -1,0 +1,271 @@
+use super::*;
+
+const LIMIT: usize = 4096;
+
+/// Reads `text` in steps of `step` bytes: how much of it is one answer, and whether the answer has ended.
+fn scanned(text: &[u8], asked: Asked, step: usize) -> Result<(usize, bool), Flaw> {
+    let mut scan = Scan::new(LIMIT);
+    scan.expect(asked);
+    let mut taken = 0;
+    for part in text.chunks(step) {
+        let read = scan.read(part)?;
+        taken += read;
+        if read < part.len() {
+            break;
+        }
+    }
+    Ok((taken, scan.is_idle()))
+}
+
+fn check(text: &str, asked: Asked, expected: Result<(usize, bool), Flaw>) {
+    for step in [1, 2, 7, text.len()] {
+        let outcome = scanned(text.as_bytes(), asked, step);
+        assert_eq!(outcome, expected, "{text:?} by {step}");
+    }
+}
+
+/// Promise: however the bytes come, the same of them are the answer.
+#[test]
+fn an_answer_ends_where_its_head_says() {
+    let get = Asked::default();
+    let head = Asked { head: true, ..get };
+    let upgrade = Asked {
+        upgrade: true,
+        ..get
+    };
+    let table = [
+        (
+            get,
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            "X",
+            true,
+        ),
+        (get, "HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n", "X", true),
+        (
+            get,
+            "HTTP/1.1 200 \r\nContent-Length: 2, 2\r\ncontent-length:2\r\n\r\nok",
+            "X",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
+            "ok",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n",
+            "0",
+            true,
+        ),
+        (
+            head,
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+            "hello",
+            true,
+        ),
+        (
+            head,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "0\r\n\r\n",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 x\r\n\r\n",
+            "H",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 200 OK\r\nx: \u{e4}\t\r\nTransfer-Encoding:\tChunked \r\n\r\n2\r\nok\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n",
+            "H",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-sum: 1\r\n\r\n",
+            "\r\n",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 99\r\n\r\n0\r\n\r\n",
+            "H",
+            true,
+        ),
+        (get, "HTTP/1.1 200 OK\r\n\r\nto the end", "", false),
+        (
+            get,
+            "HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n1",
+            "2",
+            true,
+        ),
+        (
+            get,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: 1\r\n\r\nto the end",
+            "",
+            false,
+        ),
+        (
+            upgrade,
+            "HTTP/1.1 101 Switching Protocols\r\n\r\nany\nthing\0",
+            "",
+            false,
+        ),
+        (
+            get,
+            "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551615\r\n\r\nmuch",
+            "",
+            false,
+        ),
+    ];
+    for (asked, answer, surplus, ended) in table {
+        let text = [answer, surplus].concat();
+        check(&text, asked, Ok((answer.len(), ended)));
+    }
+}
+
+#[test]
+fn what_can_be_read_in_two_ways_is_not_read() {
+    let status = [
+        "HTTP/1.1 200 OK\n\r\n",
+        "HTTP/1.1 200 OK\r\nx: y\n\r\n",
+        "HTTP/1.1 200 OK\r\nx: y\r\n\n",
+    ];
+    for text in status {
+        check(text, Asked::default(), Err(Flaw::LineEnd));
+    }
+    let table = [
+        ("SSH-2.0-OpenSSH\r\n", Flaw::StatusLine),
+        ("<html>\r\n", Flaw::StatusLine),
+        ("\r\nHTTP/1.1 200 OK\r\n", Flaw::StatusLine),
+        ("HTTP/3.0 200 OK\r\n", Flaw::StatusLine),
+        ("HTTP/1.2 200 OK\r\n", Flaw::StatusLine),
+        ("http/1.1 200 OK\r\n", Flaw::StatusLine),
+        ("HTTP/1.1  200 OK\r\n", Flaw::StatusLine),
+        ("HTTP/1.1 20 OK\r\n", Flaw::StatusLine),
+        ("HTTP/1.1 099 OK\r\n", Flaw::StatusLine),
+        ("HTTP/1.1 2000 OK\r\n", Flaw::StatusLine),
+        ("HTTP/1.1 200 O\rK\r\n", Flaw::StatusLine),
+    ];
+    for (text, flaw) in table {
+        check(text, Asked::default(), Err(flaw));
+    }
+    let fields = [
+        ("x: y\r\n folded\r\n", Flaw::Fold),
+        ("\tx: y\r\n", Flaw::Fold),
+        ("x : y\r\n", Flaw::Field),
+        (": y\r\n", Flaw::Field),
+        ("no colon\r\n", Flaw::Field),
+        ("x\u{a0}: y\r\n", Flaw::Field),
+        ("x\0: y\r\n", Flaw::Field),
+        ("x: a\0b\r\n", Flaw::Control),
+        ("x: a\rb\r\n", Flaw::Control),
+        ("x: a\r\r\n", Flaw::Control),
+        ("x: a\x7f\r\n", Flaw::Control),
+        ("content-length: +5\r\n", Flaw::Length),
+        ("content-length: -5\r\n", Flaw::Length),
+        ("content-length: 0x5\r\n", Flaw::Length),
+        ("content-length: 5 5\r\n", Flaw::Length),
+        ("content-length: \r\n", Flaw::Length),
+        ("content-length: 5,\r\n", Flaw::Length),
+        ("content-length: 5, 6\r\n", Flaw::Length),
+        ("content-length: 5\r\ncontent-length: 6\r\n", Flaw::Length),
+        ("content-length: 18446744073709551616\r\n", Flaw::Length),
+        ("transfer-encoding: gzip\r\n", Flaw::Coding),
+        ("transfer-encoding: gzip, chunked\r\n", Flaw::Coding),
+        ("transfer-encoding: chunked, chunked\r\n", Flaw::Coding),
+        (
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            Flaw::Coding,
+        ),
+        ("transfer-encoding: xchunked\r\n", Flaw::Coding),
+        ("transfer-encoding: \"chunked\"\r\n", Flaw::Coding),
+        ("transfer-encoding:\r\n", Flaw::Coding),
+        ("transfer-encoding: chunked;q=1\r\n", Flaw::Coding),
+    ];
+    for (field, flaw) in fields {
+        let text = format!("HTTP/1.1 200 OK\r\n{field}\r\n");
+        check(&text, Asked::default(), Err(flaw));
+    }
+    let old = "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    check(old, Asked::default(), Err(Flaw::Coding));
+    let unasked = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    check(unasked, Asked::default(), Err(Flaw::UnaskedUpgrade));
+}
+
+#[test]
+fn a_chunk_has_one_form() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunks = [
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        "-0\r\n\r\n",
+        " 5\r\nhello\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "5 ;x\r\nhello\r\n0\r\n\r\n",
+        "0_5\r\nhello\r\n0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "5;a\nhello\r\n0\r\n\r\n",
+        "5;a\0\r\nhello\r\n0\r\n\r\n",
+        "5\rXhello\r\n0\r\n\r\n",
+        "5\r\nhello0\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n",
+        "5\r\nhello\r0\r\n\r\n",
+        ";x\r\nhello\r\n",
+        "\r\n0\r\n\r\n",
+        "10000000000000005\r\nhello\r\n0\r\n\r\n",
+        "00000000000000005\r\nhello\r\n0\r\n\r\n",
+        "0\n\r\n",
+    ];
+    for chunk in chunks {
+        let text = [head, chunk].concat();
+        check(&text, Asked::default(), Err(Flaw::Chunk));
+    }
+    let trailers = [
+        ("0\r\n\n", Flaw::LineEnd),
+        ("0\r\nXX\r\n\r\n", Flaw::Field),
+        ("0\r\nx: y\n\r\n", Flaw::LineEnd),
+        ("0\r\nx: y\r\n z\r\n\r\n", Flaw::Fold),
+        ("0\r\nx : y\r\n\r\n", Flaw::Field),
+    ];
+    for (trailer, flaw) in trailers {
+        let text = [head, trailer].concat();
+        check(&text, Asked::default(), Err(flaw));
+    }
+    let long = format!("{head}5;{}\r\nhello\r\n", "x".repeat(2000));
+    check(&long, Asked::default(), Err(Flaw::Chunk));
+}
+
+#[test]
+fn heads_and_their_number_have_a_limit() {
+    let field = format!("x: {}\r\n", "y".repeat(LIMIT));
+    let large = format!("HTTP/1.1 200 OK\r\n{field}\r\n");
+    check(&large, Asked::default(), Err(Flaw::TooLarge));
+    let endless = "x".repeat(LIMIT + 1);
+    check(&endless, Asked::default(), Err(Flaw::TooLarge));
+    let trailer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{field}\r\n");
+    check(&trailer, Asked::default(), Err(Flaw::TooLarge));
+
+    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let last = "HTTP/1.1 204 No Content\r\n\r\n";
+    let some = interim.repeat(32) + last;
+    check(&some, Asked::default(), Ok((some.len(), true)));
+    let flood = interim.repeat(33) + last;
+    check(&flood, Asked::default(), Err(Flaw::Interim));
+}
+
+#[test]
+fn nothing_is_taken_before_it_was_asked_for_and_nothing_after_it() {
+    let mut scan = Scan::new(LIMIT);
+    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+    assert_eq!(scan.read(answer), Ok(0));
+    for _ in 0..2 {
+        scan.expect(Asked::default());
+        let twice = [answer.as_slice(), answer].concat();
+        assert_eq!(scan.read(&twice), Ok(answer.len()));
+        assert!(scan.is_idle());
+    }
+}
