@@ -28,10 +28,11 @@ pub(super) async fn exchange(
     mut place: OwnedSemaphorePermit,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Unanswered> {
-    let upgrade = request.headers().contains_key(UPGRADE);
+    // HTTP/2 cannot carry what shall be upgraded.
+    let mut http_1_only = request.headers().contains_key(UPGRADE);
     let mut is_second = false;
     loop {
-        let (link, reused) = match link(upstream, upgrade, is_second).await {
+        let (link, reused) = match link(upstream, http_1_only, is_second).await {
             Ok(found) => found,
             Err(fault) => return Err(Unanswered::unsent(fault, request)),
         };
@@ -53,6 +54,7 @@ pub(super) async fn exchange(
                 is_second = true;
                 request = again.request;
                 place = again.place;
+                http_1_only |= again.in_http_1;
             }
             again => {
                 let unsent = again.filter(|again| !again.sent);
@@ -80,6 +82,8 @@ pub(super) struct Again {
     pub(super) sent: bool,
     /// Whether another connection to the same app may fare better.
     pub(super) worthwhile: bool,
+    /// Whether the app asks for it in HTTP/1.1.
+    pub(super) in_http_1: bool,
 }
 
 impl From<UpstreamFault> for Failure {
@@ -127,15 +131,14 @@ enum Link {
 /// alone if `fresh`.
 async fn link(
     upstream: &Rc<Upstream>,
-    upgrade: bool,
+    http_1_only: bool,
     fresh: bool,
 ) -> Result<(Link, bool), UpstreamFault> {
     let shares = match upstream.settings.address {
         Address::Tcp { .. } | Address::Unix(_) => false,
-        Address::H2c { .. } if upgrade => return Err(UpstreamFault::NoUpgrade),
+        Address::H2c { .. } if http_1_only => return Err(UpstreamFault::NoUpgrade),
         Address::H2c { .. } => true,
-        // HTTP/2 is not offered for what shall be upgraded.
-        Address::Tls { .. } => !upgrade,
+        Address::Tls { .. } => !http_1_only,
     };
     if shares && let Some(shared) = upstream.shared() {
         return Ok((Link::Shared(shared), true));

@@ -43,6 +43,7 @@ pub(super) async fn attempt(
                 request,
                 sent,
                 worthwhile: reused,
+                in_http_1: false,
                 place: lease.into_place(),
             });
             Err(Failure { fault, again })

@@ -240,6 +240,7 @@ fn unprocessed(
     request: Option<Request<Body>>,
 ) -> Failure {
     let place = lease.place.take();
+    let in_http_1 = fault.reason() == Some(Reason::HTTP_1_1_REQUIRED);
     Failure {
         fault: UpstreamFault::Http2(fault),
         again: request.zip(place).map(|(request, place)| Again {
@@ -247,6 +248,7 @@ fn unprocessed(
             place,
             sent: false,
             worthwhile: true,
+            in_http_1,
         }),
     }
 }
@@ -263,7 +265,11 @@ fn judge(
         lease.connection.retire();
     }
     // An app that goes away tells which streams it has not looked at (RFC 9113, 6.8), and h2 gives its error to no others.
-    let was_refused = fault.reason() == Some(Reason::REFUSED_STREAM) && is_reset;
+    let refusals = [
+        Some(Reason::REFUSED_STREAM),
+        Some(Reason::HTTP_1_1_REQUIRED),
+    ];
+    let was_refused = is_reset && refusals.contains(&fault.reason());
     if fault.is_remote() && (fault.is_go_away() || was_refused) {
         let request = body.map(|body| Request::from_parts(parts, body));
         return unprocessed(fault, lease, request);
@@ -274,6 +280,7 @@ fn judge(
         place,
         sent: true,
         worthwhile: true,
+        in_http_1: false,
     });
     Failure {
         fault: UpstreamFault::Http2(fault),

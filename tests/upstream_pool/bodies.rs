@@ -404,3 +404,30 @@ fn a_visitor_on_http_2_is_served_by_an_app_on_http_1() {
         tokio::join!(play, visit);
     });
 }
+
+/// hyper's server of HTTP/2 sends no `100 Continue`, so a visitor who expects it sends the body when it has waited long
+/// enough (RFC 9110, 10.1.1). Until then the app has the head and waits too.
+#[test]
+fn a_visitor_on_http_2_who_expects_a_word_is_served_without_it() {
+    on_one_core(async {
+        let app = listen().await;
+        let gate = gateway(settings(&app), no_limits()).await;
+        let stream = TcpStream::connect(gate).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::task::spawn_local(connection);
+        let request = Request::post("http://shop/")
+            .header("expect", "100-continue")
+            .header("content-length", "4")
+            .body(())
+            .unwrap();
+        let (response, mut up) = client.send_request(request, false).unwrap();
+        let mut connection = Raw::accept(&app).await;
+        let head = connection.read_head().await;
+        assert!(!head.contains("expect"), "{head}");
+        up.send_data(bytes::Bytes::from_static(b"body"), true)
+            .unwrap();
+        connection.read_until("body").await;
+        connection.write(OK).await;
+        assert_eq!(response.await.unwrap().status(), 200);
+    });
+}

@@ -67,7 +67,7 @@ fn a_faulty_response_has_its_name_and_closes_the_connection() {
         ),
         (
             "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-            protocol.clone(),
+            Err("UnknownCoding".to_owned()),
         ),
         (big.as_str(), protocol.clone()),
         (many.as_str(), protocol.clone()),
@@ -145,6 +145,117 @@ fn interim_responses_are_not_the_response() {
         assert!(!response.headers().contains_key("link"));
         assert_eq!(text(response).await.unwrap(), "ok");
     });
+}
+
+/// Promise: what two programs could read in two ways is read in none: nothing of it reaches a visitor, and the
+/// connection is closed.
+#[test]
+fn an_answer_that_can_be_read_in_two_ways_is_refused() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let heads = [
+        "HTTP/1.1 200 OK\ncontent-length: 2\n\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\n\r\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\nok",
+        "\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/3.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        "<html>an answer of HTTP/0.9</html>\r\n",
+        "ICY 200 OK\r\n\r\n",
+        "HTTP/1.1  200 OK\r\n\r\n",
+        "HTTP/1.1 200 O\rK\r\ncontent-length: 2\r\n\r\nok",
+    ];
+    let fields = [
+        "content-length: +5",
+        "content-length: 5 5",
+        "content-length: 5, 6",
+        "content-length: 0x5",
+        "content-length:",
+        "content-length: 99999999999999999999",
+        "x: a\rb",
+        "x: a\0b",
+        "x : y",
+        "x\t: y",
+        "x: y\r\n folded",
+        " x: y",
+        "x\u{a0}y: z",
+    ];
+    let chunks = [
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        " 5\r\nhello\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "5;x\nhello\r\n0\r\n\r\n",
+        "10000000000000005\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n",
+        "5\r\nhello0\r\n\r\n",
+        "5\r\nhello\r\n0\n\n",
+        "5\r\nhello\r\n0\r\n\n",
+        "5\r\nhello\r\n0\r\nx : y\r\n\r\n",
+    ];
+    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(40);
+    let mut answers: Vec<(String, &str)> = Vec::new();
+    answers.extend(heads.map(|head| (head.to_owned(), "Protocol")));
+    answers.extend(fields.map(|field| (format!("{ok}{field}\r\n\r\nhello"), "Protocol")));
+    let chunked = |chunk| format!("{ok}transfer-encoding: chunked\r\n\r\n{chunk}");
+    answers.extend(chunks.map(|chunk| (chunked(chunk), "Protocol")));
+    for coding in [
+        "chunked, chunked",
+        "chunked\r\ntransfer-encoding: chunked",
+        "x",
+        "chunked;x",
+        "",
+    ] {
+        let answer = format!("{ok}transfer-encoding: {coding}\r\n\r\n0\r\n\r\n");
+        answers.push((answer, "UnknownCoding"));
+    }
+    answers.push((format!("{interim}{ok}\r\n"), "Interim"));
+    for (answer, expected) in answers {
+        on_one_core(async {
+            let outcome = outcome_of(&answer, false).await;
+            assert_eq!(outcome, Err(expected.to_owned()), "{answer:?}");
+        });
+    }
+}
+
+/// The same in the middle of a body: what has gone out has gone out, and is cut off there.
+#[test]
+fn a_body_that_becomes_unreadable_is_cut_off() {
+    on_one_core(async {
+        let app = listen().await;
+        let (pool, to) = (Pool::new(), Arc::new(settings(&app)));
+        let play = async {
+            let mut connection = Raw::accept(&app).await;
+            connection
+                .answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n")
+                .await;
+            connection
+        };
+        let (mut connection, response) = tokio::join!(play, pool.send(&to, get("/")));
+        let response = response.unwrap();
+        connection.write("0\n\r\nHTTP/1.1 200 OK\r\n\r\n").await;
+        let fault = text(response).await.unwrap_err();
+        assert!(matches!(fault, BodyFault::AppBroke(_)), "{fault:?}");
+        assert_eq!(connection.read_to_end().await, "");
+    });
+}
+
+#[test]
+fn the_size_of_a_head_is_a_setting() {
+    for (bytes, good) in [(900, true), (1200, false)] {
+        on_one_core(async {
+            let app = listen().await;
+            let to = Arc::new(UpstreamSettings {
+                header_bytes: 1024,
+                ..settings(&app)
+            });
+            let pool = Pool::new();
+            let value = "y".repeat(bytes);
+            let answer = format!("HTTP/1.1 200 OK\r\nx: {value}\r\ncontent-length: 0\r\n\r\n");
+            let play = async { Raw::accept(&app).await.answer(&answer).await };
+            let (_, outcome) = tokio::join!(play, pool.send(&to, get("/")));
+            assert_eq!(outcome.is_ok(), good, "{outcome:?}");
+        });
+    }
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
+mod authority;
 mod rig;
 
 mod bodies;
 mod faults;
+mod http2;
+mod repeats;
 mod reuse;
+mod tls;
 mod tunnels;
