@@ -28,6 +28,7 @@ macro_rules! counts {
 counts! {
     Requests => "requests", "Requests that reached the gateway.";
     Refusals => "refusals", "Requests that the gateway answered itself with an error.";
+    MessagesMalformed => "messages_malformed", "HTTP/1.1 requests refused before they were parsed: ambiguous, malformed, too large or too slow.";
     AdminRefusals => "admin_refusals", "Requests of server.admin that did not bring its token.";
     Handshakes => "tls_handshakes", "TLS handshakes that succeeded.";
     HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";

@@ -2,7 +2,9 @@
 //! anything is looked up.
 //!
 //! hyper has parsed the head by now. What it reads leniently, or in one of two possible ways, is
-//! refused: two readings of one message are how requests are smuggled (RFC 9112 section 11).
+//! refused: two readings of one message are how requests are smuggled (RFC 9112 section 11). For HTTP/1.1 the
+//! [strict reading](crate::headers::strict) has done so before; its verdict comes as an extension of a request that
+//! stands for the refused one.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE,
@@ -13,6 +15,7 @@ use http::{Method, Version};
 
 use super::Arrival;
 use super::path::NormalPath;
+use crate::headers::strict::Fault;
 
 /// The limits on a request head, and on the body it announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub struct Admitted {
 /// Why a request is refused at first sight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdmitFault {
+    /// An HTTP/1.1 message that can be read in more than one way, or not at all. The request only stands for it.
+    #[error(transparent)]
+    Message(#[from] Fault),
     /// TRACE shows the visitor's secrets to scripts, CONNECT makes an open proxy.
     #[error("this method is not served")]
     Method,
@@ -83,6 +89,9 @@ pub fn admit(
     arrival: &Arrival,
     limits: &AdmitLimits,
 ) -> Result<Admitted, AdmitFault> {
+    if let Some(fault) = head.extensions.get::<Fault>() {
+        return Err((*fault).into());
+    }
     check_size(head, limits)?;
     if matches!(head.method, Method::TRACE | Method::CONNECT) {
         return Err(AdmitFault::Method);

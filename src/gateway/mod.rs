@@ -51,7 +51,7 @@ use hyper::upgrade::OnUpgrade;
 
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Entry, Line, Logged};
-use self::admit::{AdmitLimits, admit};
+use self::admit::{AdmitFault, AdmitLimits, admit};
 use self::cookies::{Before, Written};
 use self::crowd::Crowd;
 use self::forward::Call;
@@ -334,6 +334,10 @@ impl Gateway {
             Refusal::Upstream(_) => {
                 self.meter.count(Count::UpstreamFaults);
                 tracing::warn!(request_id, %error, "refused");
+            }
+            Refusal::Admit(AdmitFault::Message(_)) => {
+                self.meter.count(Count::MessagesMalformed);
+                tracing::debug!(request_id, %error, "refused");
             }
             _ => tracing::debug!(request_id, %error, "refused"),
         }

@@ -9,6 +9,7 @@ use http::{Response, StatusCode, Version};
 
 use super::admit::AdmitFault;
 use crate::cookie::screen::TooMuch;
+use crate::headers::strict::Fault;
 use crate::store::StoreFault;
 use crate::upstream::{Body, BodyFault, UpstreamFault};
 
@@ -66,6 +67,7 @@ impl Refusal {
     /// A word for the log.
     pub const fn word(&self) -> &'static str {
         match self {
+            Self::Admit(AdmitFault::Message(_)) => "malformed",
             Self::Admit(_) => "bad-request",
             Self::NoSite => "no-site",
             Self::UnknownHost => "unknown-host",
@@ -121,6 +123,7 @@ impl Refusal {
 
 const fn admit_status(fault: &AdmitFault) -> StatusCode {
     match fault {
+        AdmitFault::Message(fault) => message_status(fault),
         AdmitFault::Method => StatusCode::METHOD_NOT_ALLOWED,
         AdmitFault::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         AdmitFault::TransferCoding => StatusCode::NOT_IMPLEMENTED,
@@ -132,6 +135,27 @@ const fn admit_status(fault: &AdmitFault) -> StatusCode {
         | AdmitFault::Framing
         | AdmitFault::Target
         | AdmitFault::ConnectionHeader => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// The status for an HTTP/1.1 message that is not passed on.
+pub(crate) const fn message_status(fault: &Fault) -> StatusCode {
+    match fault {
+        Fault::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Fault::Slow => StatusCode::REQUEST_TIMEOUT,
+        Fault::TargetTooLong => StatusCode::URI_TOO_LONG,
+        Fault::Expectation => StatusCode::EXPECTATION_FAILED,
+        Fault::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Fault::Coding => StatusCode::NOT_IMPLEMENTED,
+        Fault::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        Fault::RequestLine
+        | Fault::Target
+        | Fault::LineEnd
+        | Fault::Field
+        | Fault::Host
+        | Fault::Length
+        | Fault::Chunk
+        | Fault::Trailers => StatusCode::BAD_REQUEST,
     }
 }
 

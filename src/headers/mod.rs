@@ -31,3 +31,4 @@ pub mod clear_site_data;
 pub mod directive;
 pub mod location;
 pub mod path_params;
+pub mod strict;

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::clock::Stopwatch;
-use crate::server::Limits;
 
 /// What is being waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub(super) struct Activity {
     since_millis: AtomicU64,
     /// Whether bytes that come now can only be a head.
     bytes_begin_head: AtomicBool,
+    /// Whether a part of one has come.
+    head_begun: AtomicBool,
     requests: AtomicUsize,
     /// Whether the socket went to a tunnel, which ends its two directions by itself.
     handed_over: AtomicBool,
@@ -46,6 +47,7 @@ impl Activity {
             phase: AtomicU8::new(0),
             since_millis: AtomicU64::new(0),
             bytes_begin_head: AtomicBool::new(false),
+            head_begun: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
             handed_over: AtomicBool::new(false),
         }
@@ -69,6 +71,19 @@ impl Activity {
             Phase::Idle => self.move_to(Phase::Head),
             Phase::Head | Phase::Busy => {}
         }
+    }
+
+    /// Whoever reads messages says whether bytes that come now can only be a head, and whether a part of it is there.
+    pub(super) fn expect_head(&self, expected: bool, begun: bool) {
+        self.bytes_begin_head.store(expected, Ordering::Relaxed);
+        self.head_begun.store(begun, Ordering::Relaxed);
+        if begun {
+            self.bytes_came();
+        }
+    }
+
+    pub(super) fn expects_head(&self) -> bool {
+        self.bytes_begin_head.load(Ordering::Relaxed)
     }
 
     /// A request head is complete. The request is under way until what is returned is dropped.
@@ -102,21 +117,14 @@ impl Activity {
         }
     }
 
-    /// What is left of the time that the phase may take; `None` while a request is under way, which has limits of
-    /// its own.
-    pub(super) fn left(&self, limits: &Limits) -> Option<Duration> {
-        let allowed = match self.phase() {
-            Phase::First | Phase::Head => limits.header_timeout,
-            Phase::Idle => limits.keepalive_timeout,
-            Phase::Busy => return None,
-        };
-        Some(allowed.saturating_sub(self.elapsed()))
+    /// When the phase began, counted from the opening of the connection.
+    pub(super) fn since(&self) -> Duration {
+        Duration::from_millis(self.since_millis.load(Ordering::Relaxed))
     }
 
-    /// How long the phase has lasted.
-    pub(super) fn elapsed(&self) -> Duration {
-        let since = Duration::from_millis(self.since_millis.load(Ordering::Relaxed));
-        self.opened.elapsed().saturating_sub(since)
+    /// The time since the opening of the connection.
+    pub(super) fn now(&self) -> Duration {
+        self.opened.elapsed()
     }
 
     fn move_to(&self, phase: Phase) {
@@ -133,7 +141,12 @@ pub(super) struct UnderWay(Arc<Activity>);
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.move_to(Phase::Idle);
+            let next = if self.0.head_begun.load(Ordering::Relaxed) {
+                Phase::Head
+            } else {
+                Phase::Idle
+            };
+            self.0.move_to(next);
         }
     }
 }
@@ -159,7 +172,6 @@ mod tests {
         let second = activity.request(false);
         drop(first);
         assert_eq!(activity.phase(), Phase::Busy);
-        assert_eq!(activity.left(&Limits::default()), None);
         drop(second);
         assert_eq!(activity.phase(), Phase::Idle);
     }
@@ -183,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn each_phase_has_its_own_limit() {
-        let limits = Limits::default();
+    fn a_head_that_began_while_another_request_was_under_way_is_waited_for_as_a_head() {
         let activity = Arc::new(Activity::new());
         activity.begin(true);
-        assert!(activity.left(&limits).unwrap() <= limits.header_timeout);
-        drop(activity.request(true));
-        let idle = activity.left(&limits).unwrap();
-        assert!(idle > limits.header_timeout && idle <= limits.keepalive_timeout);
+        let request = activity.request(true);
+        activity.expect_head(true, true);
+        assert_eq!(activity.phase(), Phase::Busy);
+        drop(request);
+        assert_eq!(activity.phase(), Phase::Head);
     }
 }

@@ -1,12 +1,17 @@
-//! Polls one connection of hyper to its end, under the limits of its phases and the stages of the drain.
+//! Polls one connection to its end, under the limits of its phases and the stages of the drain.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use crate::server::Limits;
 use crate::server::activity::{Activity, Phase};
 use crate::server::drain::{Drain, Stage};
+
+/// How long a connection is idle before it is asked to give back its memory. Who asks again within that time, as a
+/// browser that loads a page does, finds everything in its place.
+const REST_AFTER: Duration = Duration::from_millis(500);
 
 /// Why a connection ended before its peer or we had closed it in good order.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +19,9 @@ pub(super) enum Ended {
     /// The peer broke the protocol or went away, or the socket failed.
     #[error("the connection failed")]
     Http(#[from] hyper::Error),
+    /// The socket failed.
+    #[error("the connection failed")]
+    Io(#[source] std::io::Error),
     /// A request head that did not come to its end.
     #[error("the request head took longer than server.limits.header_timeout")]
     SlowHead,
@@ -25,29 +33,65 @@ pub(super) enum Ended {
     Cut,
 }
 
+/// What a connection can be asked for.
+pub(super) struct Asks<C> {
+    /// To end gracefully.
+    pub(super) close: fn(Pin<&mut C>),
+    /// To answer a request head that takes too long; without it the connection just ends.
+    pub(super) tell_slow: Option<fn(Pin<&mut C>)>,
+    /// To give back memory while it is idle.
+    pub(super) rest: Option<fn(Pin<&mut C>)>,
+}
+
 /// Polls `connection` until it ends. `close` asks it to end gracefully.
-///
-/// The one timer is moved as seldom as possible: it runs towards the earliest limit that was known when it was set,
-/// and looks again when it fires. A connection that serves requests all the time hardly ever touches it, and one
-/// that does nothing wakes up once, to be closed.
-pub(super) async fn drive<C>(
-    mut connection: Pin<Box<C>>,
+pub(super) async fn drive<C, E>(
+    connection: Pin<Box<C>>,
     close: fn(Pin<&mut C>),
     activity: &Activity,
     limits: &Limits,
     drain: &Drain,
 ) -> Result<(), Ended>
 where
-    C: Future<Output = hyper::Result<()>>,
+    C: Future<Output = Result<(), E>>,
+    E: Into<Ended>,
+{
+    let asks = Asks {
+        close,
+        tell_slow: None,
+        rest: None,
+    };
+    drive_asking(connection, asks, activity, limits, drain).await
+}
+
+/// The same for a connection that can be asked for more.
+///
+/// The one timer is moved as seldom as possible: it runs towards the earliest limit that was known when it was set,
+/// and looks again when it fires. A connection that serves requests all the time hardly ever touches it, and one
+/// that does nothing wakes up once to rest and once to be closed.
+pub(super) async fn drive_asking<C, E>(
+    mut connection: Pin<Box<C>>,
+    asks: Asks<C>,
+    activity: &Activity,
+    limits: &Limits,
+    drain: &Drain,
+) -> Result<(), Ended>
+where
+    C: Future<Output = Result<(), E>>,
+    E: Into<Ended>,
 {
     let mut timer = pin!(tokio::time::sleep(limits.header_timeout));
-    // Whether the timer fires in time for a head that begins now.
-    let mut timer_guards_head = true;
+    let mut timer_due = activity.now().saturating_add(limits.header_timeout);
+    let mut waits = Waits {
+        limits,
+        closing: None,
+        rests: asks.rest.is_some(),
+        rested_in: None,
+    };
+    let mut told_slow = false;
 
     let mut move_of_drain = pin!(drain.next_move());
     let mut stage = Stage::Serving;
     let mut listening: Option<Waker> = None;
-    let mut closing = false;
 
     poll_fn(|cx| {
         // Asking the drain for its next move takes a lock that all cores share, so it is asked once, and again only
@@ -66,50 +110,88 @@ where
         if stage == Stage::Cut {
             return Poll::Ready(Err(Ended::Cut));
         }
-        if stage == Stage::Draining && !closing {
-            closing = true;
-            close(connection.as_mut());
-            timer.set(tokio::time::sleep(limits.write_timeout));
-            timer_guards_head = false;
+        if stage == Stage::Draining && waits.closing.is_none() {
+            waits.closing = Some(activity.now());
+            (asks.close)(connection.as_mut());
         }
 
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(ended.map_err(Ended::Http));
+                return Poll::Ready(ended.map_err(Into::into));
             }
-            let phase = activity.phase();
-            if phase == Phase::Head && !timer_guards_head {
-                let left = activity.left(limits).unwrap_or_default();
-                timer.set(tokio::time::sleep(left));
-                timer_guards_head = true;
+            let due = waits.due(activity);
+            if let Some(due) = due.filter(|due| *due < timer_due) {
+                timer.set(tokio::time::sleep(due.saturating_sub(activity.now())));
+                timer_due = due;
             }
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
 
-            timer_guards_head = phase == Phase::Head;
-            let left = match phase {
-                Phase::Busy => limits.keepalive_timeout,
-                // What was answered last may still be on its way, so the end is given as long as a write.
-                Phase::First | Phase::Idle if closing => {
-                    limits.write_timeout.saturating_sub(activity.elapsed())
-                }
-                Phase::First | Phase::Idle | Phase::Head => {
-                    activity.left(limits).unwrap_or_default()
-                }
-            };
-            if !left.is_zero() {
-                timer.set(tokio::time::sleep(left));
-            } else if phase == Phase::Head {
-                return Poll::Ready(Err(Ended::SlowHead));
-            } else if closing {
+            let now = activity.now();
+            let due = due.unwrap_or_else(|| now.saturating_add(limits.keepalive_timeout));
+            if due > now {
+                timer.set(tokio::time::sleep(due - now));
+                timer_due = due;
+            } else if activity.phase() == Phase::Head {
+                let tell = asks.tell_slow.filter(|_| !told_slow);
+                let Some(tell) = tell else {
+                    return Poll::Ready(Err(Ended::SlowHead));
+                };
+                told_slow = true;
+                tell(connection.as_mut());
+            } else if waits.closing.is_some() {
                 return Poll::Ready(Err(Ended::Lingering));
+            } else if let Some(rest) = asks.rest.filter(|_| waits.is_for_rest(activity, now)) {
+                waits.rested_in = Some(activity.since());
+                rest(connection.as_mut());
             } else {
-                closing = true;
-                close(connection.as_mut());
-                timer.set(tokio::time::sleep(limits.write_timeout));
+                waits.closing = Some(now);
+                (asks.close)(connection.as_mut());
             }
         }
     })
     .await
+}
+
+/// What is waited for.
+struct Waits<'a> {
+    limits: &'a Limits,
+    /// Since when the connection is closing.
+    closing: Option<Duration>,
+    rests: bool,
+    /// The idle phase, by its beginning, in which the connection was asked to rest.
+    rested_in: Option<Duration>,
+}
+
+impl Waits<'_> {
+    /// When the phase has lasted as long as it may; `None` while a request is under way, which has limits of its own.
+    fn due(&self, activity: &Activity) -> Option<Duration> {
+        let since = activity.since();
+        let (since, allowed) = match (activity.phase(), self.closing) {
+            (Phase::Busy, _) => return None,
+            (Phase::Head, _) | (Phase::First, None) => (since, self.limits.header_timeout),
+            // What was answered last may still be on its way, so the end is given as long as a write.
+            (Phase::First | Phase::Idle, Some(closing)) => {
+                (since.max(closing), self.limits.write_timeout)
+            }
+            (Phase::Idle, None) if self.may_rest(since) => {
+                (since, self.limits.keepalive_timeout.min(REST_AFTER))
+            }
+            (Phase::Idle, None) => (since, self.limits.keepalive_timeout),
+        };
+        Some(since.saturating_add(allowed))
+    }
+
+    fn may_rest(&self, since: Duration) -> bool {
+        self.rests && self.rested_in != Some(since)
+    }
+
+    /// Whether what is due `now` is rest, and not yet the end.
+    fn is_for_rest(&self, activity: &Activity, now: Duration) -> bool {
+        let since = activity.since();
+        activity.phase() == Phase::Idle
+            && self.may_rest(since)
+            && now < since.saturating_add(self.limits.keepalive_timeout)
+    }
 }

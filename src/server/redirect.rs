@@ -9,7 +9,9 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 
+use crate::gateway::refusal::message_status;
 use crate::gateway::site::is_host;
+use crate::headers::strict::Fault;
 
 /// No DNS name is longer (RFC 1035, 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
@@ -18,6 +20,9 @@ const LABEL_BYTES_MAX: usize = 63;
 /// Answers a plain request: 308 to the same path on https, 403 for a method that may change something, 400 when it
 /// does not say in one plain name which host it means. `port` is that of https; 443 is not written out.
 pub fn redirect<B>(request: &Request<B>, port: u16, hosts: &[String]) -> Response<Full<Bytes>> {
+    if let Some(fault) = request.extensions().get::<Fault>() {
+        return refuse(message_status(fault), "The request is malformed.\n");
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return refuse(
             StatusCode::FORBIDDEN,

@@ -1,29 +1,45 @@
 //! HTTP/1.1 of one connection, from its first request to its end.
+//!
+//! ```text
+//! TLS → strict (one reading, or none) → hyper while requests come, nobody while none does → the handler
+//! ```
 
+mod connection;
+mod strict;
+mod talk;
+
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::http1::Builder;
+use hyper::service::{Service, service_fn};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::connection::Connection;
+use self::strict::Strict;
+use self::talk::Talk;
 use crate::base::causes::Causes;
 use crate::gateway::Arrival;
+use crate::headers::strict::Limits as ScanLimits;
+use crate::server::Limits;
 use crate::server::activity::Activity;
-use crate::server::connection::{Core, service};
-use crate::server::drive::drive;
+use crate::server::connection::Core;
+use crate::server::drive::{Asks, drive_asking};
+use crate::server::stream::Held;
 
 /// hyper takes no less.
 const H1_BUFFER_MIN: usize = 8 * 1024;
 /// Room beside the head in the buffer of an HTTP/1.1 connection.
 const H1_BUFFER_SPARE: usize = 4 * 1024;
+/// The http crate takes no longer target.
+const TARGET_BYTES_MAX: usize = u16::MAX as usize - 1;
 /// hyper's number of fields that it keeps on the stack.
 const H1_FIELDS_ON_STACK: usize = 100;
 /// Serves HTTP/1.1 over `io` until the connection ends or is upgraded.
@@ -40,9 +56,35 @@ pub(super) async fn serve_h1<I, H, F, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let limits = &core.settings.limits;
-    let mut builder = http1::Builder::new();
+    let talk = Arc::new(Talk::default());
+    let scan_limits = ScanLimits {
+        head_bytes: limits.header_bytes,
+        fields: limits.header_count,
+        target_bytes: (limits.header_bytes / 2).min(TARGET_BYTES_MAX),
+    };
+    let io = Strict::new(io, scan_limits, Arc::clone(&talk), Arc::clone(&activity));
+    let service = service(&activity, &arrival, &core, &talk);
+    let connection = Connection::new(io, service, builder(limits), talk);
+    let asks = Asks {
+        close: Connection::close,
+        tell_slow: Some(Connection::tell_slow),
+        rest: Some(Connection::rest),
+    };
+
+    activity.begin(true);
+    let connection = Box::pin(connection);
+    let driven = drive_asking(connection, asks, &activity, limits, &core.drain).await;
+    // Whoever has the socket now, has it by an upgrade.
+    activity.hand_over();
+    if let Err(ended) = driven {
+        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
+    }
+}
+
+/// hyper is held to the same limits as the strict reading, which refuses first.
+fn builder(limits: &Limits) -> Builder {
+    let mut builder = Builder::new();
     builder
-        .timer(TokioTimer::new())
         // hyper's starts when the last response ended; `drive` knows better.
         .header_read_timeout(None)
         .half_close(false)
@@ -58,21 +100,41 @@ pub(super) async fn serve_h1<I, H, F, B>(
     if limits.header_count != H1_FIELDS_ON_STACK {
         builder.max_headers(limits.header_count);
     }
-    let service = service(&activity, &arrival, &core, None);
-    let connection = Box::pin(
-        builder
-            .serve_connection(TokioIo::new(io), service)
-            .with_upgrades(),
-    );
+    builder
+}
 
-    activity.begin(true);
-    let close = |connection: Pin<&mut http1::UpgradeableConnection<_, _>>| {
-        connection.graceful_shutdown();
-    };
-    let driven = drive(connection, close, &activity, limits, &core.drain).await;
-    // Whoever has the socket now, has it by an upgrade.
-    activity.hand_over();
-    if let Err(ended) = driven {
-        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
-    }
+/// The handler as hyper calls it, with each request counted as under way until its response body is dropped. One that
+/// stands for a refusal carries the [`Fault`](crate::headers::strict::Fault) as an extension.
+fn service<H, F, B>(
+    activity: &Arc<Activity>,
+    arrival: &Rc<Arrival>,
+    core: &Rc<Core<H>>,
+    talk: &Arc<Talk>,
+) -> impl Service<Request<Incoming>, Response = Response<Held<B>>, Error = Infallible, Future: 'static>
++ Unpin
++ use<H, F, B>
+where
+    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let activity = Arc::clone(activity);
+    let arrival = Rc::clone(arrival);
+    let core = Rc::clone(core);
+    let talk = Arc::clone(talk);
+    service_fn(move |mut request: Request<Incoming>| {
+        let (number, fault) = talk.request();
+        if let Some(fault) = fault {
+            request.extensions_mut().insert(fault);
+        }
+        let under_way = activity.request(activity.expects_head());
+        let answer = (core.handler)(Rc::clone(&arrival), request);
+        let talk = Arc::clone(&talk);
+        async move {
+            let answer = answer.await;
+            talk.answered(number, answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+            Ok(answer.map(|body| Held::new(body, under_way, None)))
+        }
+    })
 }
