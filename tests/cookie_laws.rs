@@ -2,6 +2,7 @@
 //! The fuzz targets hold the same laws against what a fuzzer thinks of.
 
 #[path = "../fuzz/laws/mod.rs"]
+#[allow(dead_code, reason = "the laws are asked for as a whole")]
 mod laws;
 
 use proptest::prelude::*;

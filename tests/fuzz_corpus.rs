@@ -31,3 +31,8 @@ fn the_corpus_of_cookie_field_holds() {
 fn the_corpus_of_set_cookie_holds() {
     replay("set_cookie", laws::set_cookie::hold);
 }
+
+#[test]
+fn the_corpus_of_h1_request_holds() {
+    replay("h1_request", laws::h1_request::hold);
+}

@@ -1,10 +1,12 @@
-//! What the cookie rules promise of every input there is, as functions that panic where a promise is broken.
+//! What the rules for cookies and for messages promise of every input there is, as functions that panic where a promise is broken.
 //!
 //! Property tests, fuzz targets and the test that replays the corpus all call these, so that there is one text of each
 //! law. Everything that the laws compare with is written anew here, in the plainest way: whoever shares code with what
 //! is judged shares its mistakes.
 
 pub mod cookie_field;
+
+pub mod h1_request;
 
 pub mod readers;
 

@@ -1,0 +1,111 @@
+//! The laws of the strict reading of HTTP/1.1, held against messages that are nearly sound: sound ones put together
+//! from pieces, with odd pieces among them, and then damaged in places.
+
+#[path = "../fuzz/laws/mod.rs"]
+#[allow(dead_code, reason = "the laws are asked for as a whole")]
+mod laws;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+fn line() -> impl Strategy<Value = Vec<u8>> {
+    select(vec![
+        "GET / HTTP/1.1\r\n",
+        "GET /a?b=c HTTP/1.1\r\n",
+        "POST /p HTTP/1.1\r\n",
+        "HEAD / HTTP/1.0\r\n",
+        "OPTIONS * HTTP/1.1\r\n",
+        "PUT http://h/x HTTP/1.1\r\n",
+        "M /\u{fc} HTTP/1.1\r\n",
+        "CONNECT h:1 HTTP/1.1\r\n",
+        "GET / HTTP/2.0\r\n",
+    ])
+    .prop_map(|line| line.as_bytes().to_vec())
+}
+
+fn field() -> impl Strategy<Value = Vec<u8>> {
+    select(vec![
+        "Host: h\r\n",
+        "host:h\r\n",
+        "X: y\r\n",
+        "Cookie: a=b; c=\"d\"\r\n",
+        "Accept:\t*/* \r\n",
+        "Connection: keep-alive\r\n",
+        "Connection: close\r\n",
+        "Upgrade: websocket\r\n",
+        "Expect: 100-continue\r\n",
+        "Content-Length: 0\r\n",
+        "Content-Length: 5\r\n",
+        "Content-Length: 12\r\n",
+        "content-length:5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "transfer-encoding:\tCHUNKED \r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "X : y\r\n",
+        " folded\r\n",
+        "X: y\n",
+    ])
+    .prop_map(|field| field.as_bytes().to_vec())
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    select(vec![
+        "",
+        "hello",
+        "hello world!",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "5;x=y\r\nhello\r\n0\r\n\r\n",
+        "00c\r\nhello world!\r\n000\r\nX: y\r\n\r\n",
+        "1\r\n\n\r\n1\r\n\r\r\n0\r\n\r\n",
+        "5\r\nhel",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "0\n\n",
+        "0\r\n\n",
+        "0;\n\r\n",
+    ])
+    .prop_map(|body| body.as_bytes().to_vec())
+}
+
+fn message() -> impl Strategy<Value = Vec<u8>> {
+    let host = Just(b"Host: h\r\n".to_vec());
+    let fields = vec(field(), 0..4);
+    let end = select(vec!["\r\n", "\r\n", "\r\n", "\n", ""]);
+    (line(), host, fields, end, body()).prop_map(|(line, host, fields, end, body)| {
+        let fields = fields.concat();
+        [line, host, fields, end.as_bytes().to_vec(), body].concat()
+    })
+}
+
+/// Replaces, inserts or removes one byte.
+fn damage(bytes: &mut Vec<u8>, (at, how, byte): &(Index, u8, u8)) {
+    if bytes.is_empty() {
+        return;
+    }
+    let at = at.index(bytes.len());
+    match how % 3 {
+        0 => bytes[at] = *byte,
+        1 => bytes.insert(at, *byte),
+        _ => drop(bytes.remove(at)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn what_passes_is_read_by_hyper_as_we_read_it(
+        messages in vec(message(), 1..4),
+        damages in vec((any::<Index>(), any::<u8>(), select(b"\r\n\t :;,0a\0\x0b\x7f\x85\xa0G".to_vec())), 0..3),
+    ) {
+        let mut bytes = messages.concat();
+        damages.iter().for_each(|one| damage(&mut bytes, one));
+        laws::h1_request::hold(&bytes);
+    }
+
+    #[test]
+    fn nothing_makes_it_panic(bytes in vec(any::<u8>(), 0..300)) {
+        laws::h1_request::hold(&bytes);
+    }
+}
