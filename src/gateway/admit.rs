@@ -12,10 +12,15 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Version};
+use hyper::ext::Protocol;
 
 use super::Arrival;
 use super::path::NormalPath;
+use crate::headers::forwarded::went_in_circles;
 use crate::headers::strict::Fault;
+
+/// The longest target, in bytes. No browser sends, and few apps read, one that is longer.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 
 /// The limits on a request head, and on the body it announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +68,21 @@ pub enum AdmitFault {
     /// A transfer coding other than chunked (RFC 9112 6.1).
     #[error("this transfer coding is not served")]
     TransferCoding,
+    /// CONNECT for something other than a WebSocket (RFC 8441).
+    #[error("only WebSockets are tunnelled")]
+    Protocol,
     /// A target that is not for this method, or of another scheme (RFC 9112 3.2).
     #[error("the request target is malformed")]
     Target,
+    /// A target longer than [`TARGET_BYTES_MAX`].
+    #[error("the request target is too long")]
+    TargetTooLong,
+    /// It went through us more than once already (RFC 9110 7.6.3).
+    #[error("the request goes round in a circle")]
+    Loop,
+    /// A count of hops that is none (RFC 9110 7.6.2).
+    #[error("the number of hops is malformed")]
+    MaxForwards,
     /// A field that HTTP/2 does not have (RFC 9113 8.2.2).
     #[error("the request has a connection-specific header")]
     ConnectionHeader,
@@ -93,8 +110,9 @@ pub fn admit(
         return Err((*fault).into());
     }
     check_size(head, limits)?;
-    if matches!(head.method, Method::TRACE | Method::CONNECT) {
-        return Err(AdmitFault::Method);
+    check_method(head)?;
+    if went_in_circles(&head.headers) {
+        return Err(AdmitFault::Loop);
     }
     if head.version == Version::HTTP_2 {
         check_http2(&head.headers)?;
@@ -120,6 +138,24 @@ pub fn admit(
     })
 }
 
+/// Whether an extended CONNECT asks for a WebSocket.
+pub fn is_websocket_connect(head: &Parts) -> bool {
+    let protocol = head.extensions.get::<Protocol>();
+    head.method == Method::CONNECT
+        && protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
+}
+
+fn check_method(head: &Parts) -> Result<(), AdmitFault> {
+    let has_protocol = head.extensions.get::<Protocol>().is_some();
+    match head.method {
+        Method::TRACE => Err(AdmitFault::Method),
+        Method::CONNECT if is_websocket_connect(head) => Ok(()),
+        Method::CONNECT if has_protocol => Err(AdmitFault::Protocol),
+        Method::CONNECT => Err(AdmitFault::Method),
+        _ => Ok(()),
+    }
+}
+
 fn check_size(head: &Parts, limits: &AdmitLimits) -> Result<(), AdmitFault> {
     let crumbs = head.headers.get_all(COOKIE).iter().count();
     let count = head.headers.len() - crumbs.saturating_sub(1);
@@ -132,6 +168,9 @@ fn check_size(head: &Parts, limits: &AdmitLimits) -> Result<(), AdmitFault> {
         .uri
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
+    if target > TARGET_BYTES_MAX {
+        return Err(AdmitFault::TargetTooLong);
+    }
     if count > limits.header_count || fields + target > limits.header_bytes {
         return Err(AdmitFault::HeadTooLarge);
     }

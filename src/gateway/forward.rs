@@ -29,6 +29,8 @@ pub(super) struct Call<'a> {
     pub site: &'a Site,
     pub visit: &'a Visit,
     pub hops: &'a Hops,
+    /// The HTTP version that the visitor speaks.
+    pub version: Version,
     pub request_id: Arc<str>,
     pub session_id: Option<SessionId>,
 }
@@ -110,7 +112,7 @@ impl Call<'_> {
                 peer: self.arrival.peer.ip(),
                 host: &self.admitted.authority,
                 port: self.arrival.local.port(),
-                version: head.version,
+                version: self.version,
             },
             request_id: &self.request_id,
             facts: self.facts(),

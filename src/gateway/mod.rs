@@ -19,6 +19,7 @@ pub mod reason;
 pub mod access;
 
 mod cookies;
+mod duties;
 mod forward;
 mod learn;
 mod path_params;
@@ -54,6 +55,7 @@ use self::access_log::{AccessLog, Entry, Line, Logged};
 use self::admit::{AdmitFault, AdmitLimits, admit};
 use self::cookies::{Before, Written};
 use self::crowd::Crowd;
+use self::duties::{begin_websocket, count_hop, finish_websocket, hold_back_body};
 use self::forward::Call;
 use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
@@ -73,6 +75,7 @@ use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
+use crate::headers::websocket::Handshake;
 use crate::session::{Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::{Body, BodyLimits, Pool, UpstreamFault, tunnel};
@@ -134,6 +137,7 @@ impl Gateway {
                 .headers_mut()
                 .insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
+        hold_back_body(&line.method, &mut response);
         line.status = response.status().as_u16();
         response.map(|body| Logged::new(body, line))
     }
@@ -148,9 +152,13 @@ impl Gateway {
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
         let mut admitted = admit(&head, arrival, &self.admit_limits)?;
+        let websocket = begin_websocket(&mut head);
         self.strip_path_params(&mut head, &mut admitted)?;
         let (site, rule) = self.sites.place(&admitted)?;
         line.site = Some(Arc::clone(&site.name));
+        if let Some(answer) = count_hop(&mut head)? {
+            return Ok(answer);
+        }
         let from = Provenance::of(&head.method, &head.headers, |origin| {
             site.is_own_origin(origin)
         });
@@ -178,6 +186,7 @@ impl Gateway {
         let call = Call {
             arrival,
             hops,
+            version: line.version,
             admitted: &admitted,
             site,
             visit: &visit,
@@ -195,7 +204,7 @@ impl Gateway {
         call.rewrite(self, &mut head, brought.passed.clone(), &jar_request);
 
         let mut response = self
-            .ask_app(pool, site, head, (body, &witness), line)
+            .ask_app(pool, site, head, (body, &witness, websocket), line)
             .await?;
 
         let seen_from = (&visit, self.desk.cookie.name());
@@ -289,7 +298,7 @@ impl Gateway {
         pool: &Pool,
         site: &Site,
         mut head: Parts,
-        (body, witness): (Incoming, &Option<Witness<'_>>),
+        (body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
         let visitor_side = head.extensions.remove::<OnUpgrade>();
@@ -311,6 +320,9 @@ impl Gateway {
         {
             return Err(UpstreamFault::UnaskedUpgrade.into());
         }
+        if let Some(handshake) = websocket {
+            finish_websocket(&handshake, &mut response)?;
+        }
         *response.version_mut() = line.version;
         if let (Some(visitor), Some(app)) = (visitor_side, tunnel::app_side(&mut response)) {
             tokio::task::spawn_local(async move {
@@ -331,7 +343,7 @@ impl Gateway {
                 self.meter.count(Count::StoreFaults);
                 tracing::error!(request_id, %error, "refused");
             }
-            Refusal::Upstream(_) => {
+            Refusal::Upstream(_) | Refusal::NoWebSocket => {
                 self.meter.count(Count::UpstreamFaults);
                 tracing::warn!(request_id, %error, "refused");
             }

@@ -43,6 +43,9 @@ pub enum Refusal {
     /// The visitor's body was refused or did not come.
     #[error("the request body was refused")]
     VisitorBody(#[source] BodyFault),
+    /// The app was asked to open a WebSocket and answered something that is neither one nor an error.
+    #[error("the application behind this site did not open a WebSocket")]
+    NoWebSocket,
     /// The app could not be reached or did not answer properly.
     #[error("the application behind this site did not answer")]
     Upstream(#[source] UpstreamFault),
@@ -60,6 +63,7 @@ impl Refusal {
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::VisitorBody(fault) => body_status(fault),
+            Self::NoWebSocket => StatusCode::BAD_GATEWAY,
             Self::Upstream(fault) => upstream_status(fault),
         }
     }
@@ -77,6 +81,7 @@ impl Refusal {
             Self::CrossSite => "cross-site",
             Self::Store(_) => "store-outage",
             Self::VisitorBody(_) => "body",
+            Self::NoWebSocket => "no-websocket",
             Self::Upstream(_) => "app",
         }
     }
@@ -126,7 +131,9 @@ const fn admit_status(fault: &AdmitFault) -> StatusCode {
         AdmitFault::Message(fault) => message_status(fault),
         AdmitFault::Method => StatusCode::METHOD_NOT_ALLOWED,
         AdmitFault::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-        AdmitFault::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+        AdmitFault::TransferCoding | AdmitFault::Protocol => StatusCode::NOT_IMPLEMENTED,
+        AdmitFault::TargetTooLong => StatusCode::URI_TOO_LONG,
+        AdmitFault::Loop => StatusCode::LOOP_DETECTED,
         AdmitFault::Expectation => StatusCode::EXPECTATION_FAILED,
         AdmitFault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         AdmitFault::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -134,6 +141,7 @@ const fn admit_status(fault: &AdmitFault) -> StatusCode {
         | AdmitFault::HostMalformed
         | AdmitFault::Framing
         | AdmitFault::Target
+        | AdmitFault::MaxForwards
         | AdmitFault::ConnectionHeader => StatusCode::BAD_REQUEST,
     }
 }

@@ -24,6 +24,10 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 
 /// The longest address as text: an IPv6 address that ends in an IPv4 one.
 const ADDRESS_BYTES_MAX: usize = 45;
+/// What we call ourselves in `Via`.
+const OWN_NAME: &str = "cloakroom";
+/// How often a request may have been here before. Gateways of ours may stand behind one another, so once is no circle.
+const PASSES_MAX: usize = 3;
 
 /// Whose word counts.
 #[derive(Clone, Debug, Default)]
@@ -235,6 +239,21 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: impl Into<Vec<u8>>) {
     }
 }
 
+/// Whether `Via` says that the request was here too often: an app's address leads back to us (RFC 9110 7.6.3).
+pub fn went_in_circles(headers: &HeaderMap) -> bool {
+    let entries = headers
+        .get_all(VIA)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    // `received-protocol received-by [comment]`
+    let is_own = |entry: &[u8]| {
+        let mut words = entry.split(|byte| byte.is_ascii_whitespace());
+        let mut words = words.by_ref().filter(|word| !word.is_empty());
+        words.nth(1) == Some(OWN_NAME.as_bytes())
+    };
+    entries.filter(|entry| is_own(entry)).count() > PASSES_MAX
+}
+
 fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {
         Version::HTTP_09 | Version::HTTP_10 => "1.0 cloakroom",
@@ -247,6 +266,28 @@ fn via(version: Version) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_was_here_too_often_goes_in_circles() {
+        for (lines, expected) in [
+            (vec![], false),
+            (vec!["1.1 cloakroom, 2.0 cloakroom", "1.1 cloakroom"], false),
+            (
+                vec![
+                    "1.1 a, 1.1 cloakroom (x), 2.0 cloakroom",
+                    "1.1 cloakroom,1.1\tcloakroom",
+                ],
+                true,
+            ),
+            (
+                vec!["1.1 cloakrooms, 1.1 cloakroom.test, cloakroom 1, 1.1 x (cloakroom)"],
+                false,
+            ),
+        ] {
+            let lines: Vec<_> = lines.into_iter().map(|line| ("via", line)).collect();
+            assert_eq!(went_in_circles(&map(&lines)), expected, "{lines:?}");
+        }
+    }
 
     const PROXY: &str = "10.0.0.1";
     const STRANGER: &str = "203.0.113.9";

@@ -32,3 +32,4 @@ pub mod directive;
 pub mod location;
 pub mod path_params;
 pub mod strict;
+pub mod websocket;

@@ -1,10 +1,16 @@
 //! HTTP/2 of one connection, from its first stream to its end.
 
+mod breaks;
+
+pub(super) use self::breaks::Breaks;
+
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::base::causes::Causes;
+use crate::base::meter::{Count, Meter};
 use crate::gateway::Arrival;
 use crate::server::activity::Activity;
 use crate::server::connection::{Core, service};
@@ -49,11 +56,18 @@ pub(super) async fn serve_h2<I, H, F, B>(
     let limits = &core.settings.limits;
     let fields_overhead = limits.header_count.saturating_mul(FIELD_OVERHEAD);
     let header_list_max = limits.header_bytes.saturating_add(fields_overhead);
-    let streams = SameCore::new(limits.write_timeout);
+    let breaks = Rc::new(Breaks::new());
+    let streams = SameCore::new(
+        limits.write_timeout,
+        Arc::clone(&activity),
+        Rc::clone(&breaks),
+    );
     let mut builder = http2::Builder::new(streams.clone());
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
+        // WebSockets over HTTP/2 (RFC 8441). What else asks for a tunnel is refused with its request.
+        .enable_connect_protocol()
         .max_header_list_size(u32::try_from(header_list_max).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(LOCAL_RESETS)
@@ -64,11 +78,52 @@ pub(super) async fn serve_h2<I, H, F, B>(
         .keep_alive_interval(limits.keepalive_timeout)
         .keep_alive_timeout(limits.write_timeout);
     let service = service(&activity, &arrival, &core, Some(streams));
-    let connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
+    let close = |connection: Pin<&mut http2::Connection<_, _, _>>| connection.graceful_shutdown();
+    let connection = Box::pin(Watched {
+        connection: Box::pin(builder.serve_connection(TokioIo::new(io), service)),
+        close,
+        breaks,
+        peer: arrival.peer,
+        meter: Arc::clone(&core.meter),
+    });
 
     activity.begin(false);
-    let close = |connection: Pin<&mut http2::Connection<_, _, _>>| connection.graceful_shutdown();
+    let close = |watched: Pin<&mut Watched<_>>| watched.get_mut().close();
     if let Err(ended) = drive(connection, close, &activity, limits, &core.drain).await {
         tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
+    }
+}
+
+/// A connection that ends when its peer has broken off more streams than it may.
+struct Watched<C> {
+    connection: Pin<Box<C>>,
+    close: fn(Pin<&mut C>),
+    breaks: Rc<Breaks>,
+    peer: SocketAddr,
+    meter: Arc<Meter>,
+}
+
+impl<C> Watched<C> {
+    fn close(&mut self) {
+        (self.close)(self.connection.as_mut());
+    }
+}
+
+impl<C: Future<Output = hyper::Result<()>>> Future for Watched<C> {
+    type Output = hyper::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.breaks.are_spent() {
+            return self.connection.as_mut().poll(cx);
+        }
+        self.meter.count(Count::ConnectionsAbused);
+        tracing::warn!(
+            peer = %self.peer,
+            "an HTTP/2 connection was closed: it broke off too many streams"
+        );
+        // The peer is told with a GOAWAY, as far as it reads; what it still has open ends with the connection.
+        self.close();
+        let _ = self.connection.as_mut().poll(cx);
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,0 +1,103 @@
+//! A WebSocket over HTTP/2 (RFC 8441) as the app knows one: an upgrade of HTTP/1.1 (RFC 6455).
+//!
+//! The visitor's extended CONNECT has no key, for HTTP/2 needs no proof that the other end speaks WebSocket. An app
+//! wants one, so we make it, and hold the app to its answer.
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use data_encoding::BASE64;
+use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Version};
+
+use super::hop;
+use crate::base::secret::random_bytes;
+
+/// What RFC 6455 4.2.2 appends to a key.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A handshake that we make with an app in a visitor's name.
+#[derive(Debug)]
+pub struct Handshake {
+    /// The one `Sec-WebSocket-Accept` that answers our key.
+    accept: String,
+}
+
+impl Handshake {
+    /// Makes an extended CONNECT the GET that opens a WebSocket in HTTP/1.1. Whatever the visitor says of keys goes.
+    pub fn begin(head: &mut Parts) -> Self {
+        let key = BASE64.encode(&random_bytes::<16>());
+        let accept = accept_of(&key);
+        head.method = Method::GET;
+        head.version = Version::HTTP_11;
+        hop::keep_websocket_upgrade(&mut head.headers);
+        head.headers.remove(SEC_WEBSOCKET_ACCEPT);
+        // Base64 is a header value.
+        if let Ok(key) = HeaderValue::from_str(&key) {
+            head.headers.insert(SEC_WEBSOCKET_KEY, key);
+        }
+        Self { accept }
+    }
+
+    /// Whether the app's `101` answers our key, once. What only HTTP/1.1 has is taken out.
+    pub fn finish(&self, headers: &mut HeaderMap) -> bool {
+        let mut answers = headers.get_all(SEC_WEBSOCKET_ACCEPT).iter();
+        let answer = answers.next().map(HeaderValue::as_bytes);
+        let answered = answer == Some(self.accept.as_bytes()) && answers.next().is_none();
+        headers.remove(SEC_WEBSOCKET_ACCEPT);
+        headers.remove(UPGRADE);
+        answered
+    }
+}
+
+fn accept_of(key: &str) -> String {
+    let proof = [key.as_bytes(), GUID].concat();
+    BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &proof).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        let accept = accept_of("dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_connect_becomes_an_upgrade_with_a_key_of_ours() {
+        let request = Request::builder()
+            .method(Method::CONNECT)
+            .version(Version::HTTP_2)
+            .uri("https://shop.test/ws")
+            .header(SEC_WEBSOCKET_KEY, "theirs")
+            .header(SEC_WEBSOCKET_KEY, "theirs, too");
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
+        let handshake = Handshake::begin(&mut head);
+
+        assert!(hop::is_websocket_upgrade(
+            &head.method,
+            head.version,
+            &head.headers
+        ));
+        let keys: Vec<_> = head.headers.get_all(SEC_WEBSOCKET_KEY).iter().collect();
+        let [key] = keys[..] else {
+            panic!("one key: {keys:?}");
+        };
+        let right = accept_of(key.to_str().unwrap());
+
+        let says = |accepts: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for accept in accepts {
+                headers.append(SEC_WEBSOCKET_ACCEPT, accept.parse().unwrap());
+            }
+            handshake.finish(&mut headers)
+        };
+        assert!(says(&[&right]));
+        assert!(!says(&[]));
+        assert!(!says(&[&right, &right]));
+        assert!(!says(&["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]));
+    }
+}
