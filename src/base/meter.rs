@@ -33,7 +33,7 @@ counts! {
     Handshakes => "tls_handshakes", "TLS handshakes that succeeded.";
     HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";
     ConnectionsRefused => "connections_refused", "Connections closed at once because the limit was reached.";
-    ConnectionsAbused => "connections_abused", "HTTP/2 connections closed because they broke off too many streams.";
+    ConnectionsAbused => "connections_abused", "HTTP/2 connections closed for abuse: too many streams broken off, too many empty frames, a head that did not end.";
     TicketsForged => "tickets_forged", "Tickets whose tag did not verify.";
     TicketsUnknownKey => "tickets_unknown_key", "Tickets signed with a key that is not in the ring (any more).";
     TicketsAmbiguous => "tickets_ambiguous", "Requests with two different tickets that both opened.";

@@ -1,6 +1,7 @@
 //! HTTP/2 of one connection, from its first stream to its end.
 
 mod breaks;
+mod noise;
 
 pub(super) use self::breaks::Breaks;
 
@@ -10,7 +11,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -19,6 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
 
 use crate::base::causes::Causes;
 use crate::base::meter::{Count, Meter};
@@ -26,6 +29,7 @@ use crate::gateway::Arrival;
 use crate::server::activity::Activity;
 use crate::server::connection::{Core, service};
 use crate::server::drive::drive;
+use crate::server::h2::noise::{Heard, Noise};
 use crate::server::stream::SameCore;
 
 /// What each field counts for beside its bytes (RFC 9113, 6.5.2).
@@ -78,11 +82,16 @@ pub(super) async fn serve_h2<I, H, F, B>(
         .keep_alive_interval(limits.keepalive_timeout)
         .keep_alive_timeout(limits.write_timeout);
     let service = service(&activity, &arrival, &core, Some(streams));
+    let noise = Rc::new(Noise::new());
+    let io = TokioIo::new(Heard::new(io, Rc::clone(&noise)));
     let close = |connection: Pin<&mut http2::Connection<_, _, _>>| connection.graceful_shutdown();
     let connection = Box::pin(Watched {
-        connection: Box::pin(builder.serve_connection(TokioIo::new(io), service)),
+        connection: Box::pin(builder.serve_connection(io, service)),
         close,
         breaks,
+        noise,
+        header_timeout: limits.header_timeout,
+        head_must_end: None,
         peer: arrival.peer,
         meter: Arc::clone(&core.meter),
     });
@@ -94,11 +103,26 @@ pub(super) async fn serve_h2<I, H, F, B>(
     }
 }
 
-/// A connection that ends when its peer has broken off more streams than it may.
+/// Why a connection is closed that its peer would keep open.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Abuse {
+    #[error("it broke off too many streams")]
+    Breaks,
+    #[error("it sent too many frames that bring nothing")]
+    Noise,
+    #[error("a request head took longer than server.limits.header_timeout")]
+    SlowHead,
+}
+
+/// A connection that ends when its peer abuses it.
 struct Watched<C> {
     connection: Pin<Box<C>>,
     close: fn(Pin<&mut C>),
     breaks: Rc<Breaks>,
+    noise: Rc<Noise>,
+    header_timeout: Duration,
+    /// Runs while a header block is open. Other streams go on meanwhile, so no clock of the connection tells.
+    head_must_end: Option<Pin<Box<Sleep>>>,
     peer: SocketAddr,
     meter: Arc<Meter>,
 }
@@ -107,20 +131,37 @@ impl<C> Watched<C> {
     fn close(&mut self) {
         (self.close)(self.connection.as_mut());
     }
+
+    fn poll_abuse(&mut self, cx: &mut Context<'_>) -> Poll<Abuse> {
+        if self.breaks.are_spent() {
+            return Poll::Ready(Abuse::Breaks);
+        }
+        if self.noise.is_too_much() {
+            return Poll::Ready(Abuse::Noise);
+        }
+        if !self.noise.head_is_open() {
+            self.head_must_end = None;
+            return Poll::Pending;
+        }
+        let header_timeout = self.header_timeout;
+        let must_end = self
+            .head_must_end
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(header_timeout)));
+        must_end.as_mut().poll(cx).map(|()| Abuse::SlowHead)
+    }
 }
 
 impl<C: Future<Output = hyper::Result<()>>> Future for Watched<C> {
     type Output = hyper::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.breaks.are_spent() {
-            return self.connection.as_mut().poll(cx);
+        let ended = self.connection.as_mut().poll(cx);
+        if ended.is_ready() {
+            return ended;
         }
+        let abuse = ready!(self.poll_abuse(cx));
         self.meter.count(Count::ConnectionsAbused);
-        tracing::warn!(
-            peer = %self.peer,
-            "an HTTP/2 connection was closed: it broke off too many streams"
-        );
+        tracing::warn!(peer = %self.peer, why = %abuse, "an HTTP/2 connection was closed");
         // The peer is told with a GOAWAY, as far as it reads; what it still has open ends with the connection.
         self.close();
         let _ = self.connection.as_mut().poll(cx);
