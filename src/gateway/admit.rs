@@ -59,8 +59,8 @@ pub enum AdmitFault {
     /// The Host is no host.
     #[error("the host is malformed")]
     HostMalformed,
-    /// The TLS handshake named another host (RFC 9110 7.4).
-    #[error("this connection is for another host")]
+    /// The TLS handshake named another host, or the target is not of the encrypted web (RFC 9110 7.4).
+    #[error("this connection is for another host or scheme")]
     Misdirected,
     /// Content-Length and Transfer-Encoding do not say one thing.
     #[error("the length of the body is ambiguous")]
@@ -125,8 +125,13 @@ pub fn admit(
         return Err(AdmitFault::Misdirected);
     }
     let asterisk = head.uri.path() == "*";
-    let scheme = head.uri.scheme_str().unwrap_or("https");
-    if (asterisk && head.method != Method::OPTIONS) || !matches!(scheme, "https" | "http") {
+    match head.uri.scheme_str().unwrap_or("https") {
+        "https" => {}
+        // A target of the unencrypted web is another one, whatever its host (RFC 9110 7.4).
+        "http" => return Err(AdmitFault::Misdirected),
+        _ => return Err(AdmitFault::Target),
+    }
+    if asterisk && head.method != Method::OPTIONS {
         return Err(AdmitFault::Target);
     }
     // `OPTIONS *` is about the server as a whole.

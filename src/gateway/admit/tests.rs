@@ -63,15 +63,22 @@ fn http1_heads() {
         ),
         (
             "GET",
-            "http://shop.test:8443/a",
+            "https://shop.test:8443/a",
             &[host],
             Ok("shop.test /a"),
+        ),
+        (
+            "GET",
+            "http://shop.test:8443/a",
+            &[host],
+            Err(F::Misdirected),
         ),
         ("GET", "/a", &[("host", "[::1]:8443")], Ok("[::1] /a")),
         ("GET", "/a", &[], Err(F::Host)),
         ("GET", "/a", &[host, host], Err(F::Host)),
-        ("GET", "http://evil.test/a", &[host], Err(F::Host)),
-        ("GET", "http://shop.test/a", &[], Err(F::Host)),
+        ("GET", "https://evil.test/a", &[host], Err(F::Host)),
+        ("GET", "https://shop.test/a", &[], Err(F::Host)),
+        ("CONNECT", "shop.test:8443", &[host], Err(F::Method)),
         ("GET", "/a", &[("host", "app@evil")], Err(F::HostMalformed)),
         ("GET", "/a", &[("host", "app/evil")], Err(F::HostMalformed)),
         ("GET", "/a", &[("host", "a, b")], Err(F::HostMalformed)),
@@ -184,6 +191,57 @@ fn http2_has_no_connection_headers() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn a_tunnel_is_for_websockets_alone() {
+    for (protocol, expected) in [
+        (Some("websocket"), Ok("shop.test /ws".to_owned())),
+        (Some("WebSocket"), Ok("shop.test /ws".to_owned())),
+        (Some("connect-udp"), Err(AdmitFault::Protocol)),
+        (None, Err(AdmitFault::Method)),
+    ] {
+        let request = Request::builder()
+            .version(Version::HTTP_2)
+            .method(Method::CONNECT)
+            .uri("https://shop.test/ws");
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
+        head.extensions.extend(
+            protocol
+                .map(|protocol| {
+                    let mut extensions = http::Extensions::new();
+                    extensions.insert(Protocol::from(protocol));
+                    extensions
+                })
+                .unwrap_or_default(),
+        );
+        let address = "127.0.0.1:1".parse().unwrap();
+        let arrival = Arrival {
+            peer: address,
+            local: address,
+            sni: None,
+        };
+        let seen = admit(&head, &arrival, &LIMITS);
+        let seen = seen.map(|admitted| format!("{} {}", admitted.host, admitted.path.as_str()));
+        assert_eq!(seen, expected, "{protocol:?}");
+    }
+}
+
+#[test]
+fn the_target_has_a_limit_of_its_own() {
+    let limits = AdmitLimits {
+        header_bytes: 64 * 1024,
+        ..LIMITS
+    };
+    for (bytes, expected) in [
+        (TARGET_BYTES_MAX, None),
+        (TARGET_BYTES_MAX + 1, Some(AdmitFault::TargetTooLong)),
+    ] {
+        let target = format!("/{}", "t".repeat(bytes - 1));
+        let request = Request::builder().uri(target).header(HOST, "shop.test");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        assert_eq!(check_size(&head, &limits).err(), expected, "{bytes}");
+    }
 }
 
 #[test]

@@ -1,0 +1,9 @@
+//! What HTTP asks of whoever stands in between (SECURITY 1.5), over both of its versions where both have it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod events;
+mod hops;
+mod targets;
+mod trailers;
