@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::incoming::{Held, Incoming, append};
+use super::incoming::{Held, Incoming, written};
 use super::jar::AppRequest;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::seal::{Context, Form, Label, Unopened, ValueKeys};
@@ -30,8 +30,8 @@ pub struct Bench<'a> {
 /// What becomes of a request's cookies.
 #[derive(Default)]
 pub struct Admission<'a> {
-    /// What goes up, written as one `Cookie` field; empty when nothing does.
-    pub passed: Vec<u8>,
+    /// What goes up: whole pairs, in the order in which they came.
+    passed: Vec<Cow<'a, [u8]>>,
     /// What moves into the jar. The browser's copy is to be expired once it has.
     pub adopted: Vec<KeptCookie>,
     /// Names of copies that the browser should hold no more.
@@ -49,8 +49,23 @@ pub struct Admission<'a> {
 /// Stands for the bond of a session in which nothing was sealed. No session has it, so that nothing opens with it.
 const NO_BOND: [u8; 32] = [0; 32];
 
-enum Fate<'a> {
-    Up(Cow<'a, [u8]>),
+impl Admission<'_> {
+    /// The pairs that go up, in order.
+    pub fn passed(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.passed.iter().map(|pair| &**pair)
+    }
+
+    /// The same as one `Cookie` field; empty when nothing does.
+    pub fn written(&self) -> Vec<u8> {
+        written(self.passed())
+    }
+}
+
+enum Fate {
+    /// It goes up as it came.
+    Up,
+    /// It goes up with this value.
+    Opened(Vec<u8>),
     Reported,
     Drop,
     /// It is no loss: the app gets the jar's.
@@ -58,7 +73,7 @@ enum Fate<'a> {
 }
 
 impl CookiePolicy {
-    /// Judges what was held, and writes what goes up in the order in which it came.
+    /// Judges what was held, and puts what goes up in the order in which it came.
     pub fn admit<'a>(
         &self,
         incoming: Incoming<'a>,
@@ -70,7 +85,7 @@ impl CookiePolicy {
             reported: incoming.reported,
             ..Admission::default()
         };
-        let mut passed = incoming.passed.as_slice();
+        let mut passed = incoming.passed.iter().copied().map(Cow::Borrowed);
         let mut done = 0;
         let mut up: Vec<&[u8]> = Vec::new();
         for held in &incoming.held {
@@ -86,12 +101,13 @@ impl CookiePolicy {
                     self.adopt(held, bench, request, &mut admission)
                 }
             };
-            let value = match fate {
-                Fate::Up(value) => value,
+            let pair = match fate {
+                Fate::Up => Cow::Borrowed(held.pair.whole),
+                Fate::Opened(value) => Cow::Owned([held.pair.name, b"=", &value].concat()),
                 Fate::Reported => {
                     admission.dropped += 1;
                     admission.reported.push(held.pair.name);
-                    Cow::Borrowed(held.pair.value)
+                    Cow::Borrowed(held.pair.whole)
                 }
                 Fate::Drop => {
                     admission.dropped += 1;
@@ -100,20 +116,12 @@ impl CookiePolicy {
                 Fate::Ignore => continue,
             };
             up.push(held.pair.name);
-            let (before, after) = passed
-                .split_at_checked(held.at - done)
-                .unwrap_or((passed, b""));
-            append_run(&mut admission.passed, before);
-            (passed, done) = (after, held.at);
-            append(&mut admission.passed, held.pair.name);
-            admission.passed.push(b'=');
-            admission.passed.extend_from_slice(&value);
+            let before = passed.by_ref().take(held.at - done);
+            admission.passed.extend(before);
+            done = held.at;
+            admission.passed.push(pair);
         }
-        if admission.passed.is_empty() {
-            admission.passed = incoming.passed;
-        } else {
-            append_run(&mut admission.passed, passed);
-        }
+        admission.passed.extend(passed);
         admission
     }
 
@@ -124,17 +132,17 @@ impl CookiePolicy {
         bench: &Bench<'_>,
         now: Time,
         admission: &mut Admission<'a>,
-    ) -> Fate<'a> {
+    ) -> Fate {
         let Held { pair, rule, .. } = held;
         let bond = bench.bond.unwrap_or(&NO_BOND);
         let context = rule.context(form, bench.site, pair.name, bond);
         match bench.keys.open(pair.value, &context, now) {
-            Ok(opened) => Fate::Up(opened.value.into()),
+            Ok(opened) => Fate::Opened(opened.value),
             Err(Unopened::NotOurs) => {
                 let is_plain = self.may_go_up(pair.value, rule, bench.ticket_name);
                 let accepted = rule.accepts_unsealed_at(now);
                 match (is_plain, accepted) {
-                    (true, true) => Fate::Up(pair.value.into()),
+                    (true, true) => Fate::Up,
                     (true, false) if !self.enforce => Fate::Reported,
                     _ => {
                         admission.unopened.push((pair.name, Unopened::NotOurs));
@@ -154,7 +162,7 @@ impl CookiePolicy {
         held: &Held<'a>,
         bench: &Bench<'_>,
         admission: &mut Admission<'a>,
-    ) -> Fate<'a> {
+    ) -> Fate {
         let Held { pair, rule, .. } = held;
         let mut kept = kept_as(bench.jar, pair.name).peekable();
         if kept.peek().is_none() {
@@ -182,7 +190,7 @@ impl CookiePolicy {
         bench: &Bench<'_>,
         request: &AppRequest<'_>,
         admission: &mut Admission<'a>,
-    ) -> Fate<'a> {
+    ) -> Fate {
         let Held { pair, rule, .. } = held;
         let is_plain = self.may_go_up(pair.value, rule, bench.ticket_name);
         // Reporting changes nothing that the browser holds.
@@ -205,7 +213,7 @@ impl CookiePolicy {
                 .adopted
                 .push(adopted(pair.name, pair.value, rule, request));
         }
-        Fate::Up(pair.value.into())
+        Fate::Up
     }
 }
 
@@ -235,14 +243,6 @@ impl CookieRule {
             bond: (self.binding == Binding::Session).then_some(bond),
             max_age: self.overrides.max_age,
         }
-    }
-}
-
-/// Appends what [`Incoming::pass`] wrote, or a later part of it.
-fn append_run(out: &mut Vec<u8>, run: &[u8]) {
-    let run = run.strip_prefix(b"; ").unwrap_or(run);
-    if !run.is_empty() {
-        append(out, run);
     }
 }
 

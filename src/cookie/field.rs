@@ -4,38 +4,49 @@ use aws_lc_rs::rand;
 use bytes::Bytes;
 use data_encoding::HEXUPPER;
 use http::HeaderValue;
+use smallvec::SmallVec;
 
-use super::incoming::append;
+use super::incoming::{GAP, append, written};
 use super::jar::{AppRequest, cookies_for};
-use super::parse::pairs;
+use super::parse::split_once;
 use super::policy::{CookiePolicy, CookieRule};
 use crate::base::kept::KeptCookie;
 
 /// As many random bytes as Tomcat's own session ids have.
 const PLACEHOLDER_BYTES: usize = 16;
+const PLACEHOLDER_CHARS: usize = PLACEHOLDER_BYTES * 2;
 
 impl CookiePolicy {
-    /// The field for `request`: what `jar` keeps for it, then `passed` as the screen gave it. Where both have a name the
-    /// jar's cookie wins. `None` when there is nothing. What was passed is not copied where nothing is added to it.
-    pub fn cookie_field(
+    /// The field for `request`: what `jar` keeps for it, then the pairs `passed` as the screen gave them. Where both have
+    /// a name the jar's cookie wins. `None` when there is nothing. It is the one allocation that screening costs.
+    pub fn cookie_field<'p>(
         &self,
         jar: &[KeptCookie],
         request: &AppRequest<'_>,
-        passed: Bytes,
+        passed: impl Iterator<Item = &'p [u8]> + Clone,
     ) -> Option<HeaderValue> {
         let mut kept = cookies_for(jar, request);
         // A rule may have changed since: what is passed now is no longer the jar's to answer.
         kept.retain(|cookie| self.rule_for(&cookie.identity.name).mode.is_kept());
-        let mut placeholders = self
-            .rules
-            .iter()
-            .filter_map(CookieRule::placeholder_name)
-            .peekable();
-        if kept.is_empty() && placeholders.peek().is_none() {
-            return field(passed);
+        let is_kept = |name: &[u8]| kept.iter().any(|cookie| *cookie.identity.name == *name);
+        let placeholders = self.rules.iter().filter_map(CookieRule::placeholder_name);
+        let placeholders: SmallVec<[&[u8]; 2]> = placeholders
+            .filter(|name| !is_kept(name) && !passed.clone().any(|pair| name_of(pair) == *name))
+            .collect();
+        if kept.is_empty() && placeholders.is_empty() {
+            return field(written(passed));
         }
-        let weight: usize = kept.iter().map(|cookie| cookie.weight_bytes()).sum();
-        let mut out = Vec::with_capacity(weight + passed.len());
+        let passed = passed.filter(|pair| !is_kept(name_of(pair)));
+        let kept_bytes = kept.iter().map(|cookie| bytes_of(cookie) + GAP.len());
+        let placeholder_bytes = placeholders
+            .iter()
+            .map(|name| name.len() + 1 + PLACEHOLDER_CHARS + GAP.len());
+        let passed_bytes = passed.clone().map(|pair| pair.len() + GAP.len());
+        let bytes: usize = kept_bytes
+            .chain(placeholder_bytes)
+            .chain(passed_bytes)
+            .sum();
+        let mut out = Vec::with_capacity(bytes.saturating_sub(GAP.len()));
         for cookie in &kept {
             append(&mut out, &cookie.identity.name);
             if !cookie.identity.name.is_empty() {
@@ -43,27 +54,30 @@ impl CookiePolicy {
             }
             out.extend_from_slice(&cookie.value);
         }
-        let is_kept = |name: &[u8]| kept.iter().any(|cookie| *cookie.identity.name == *name);
         for name in placeholders {
-            let is_passed = || pairs(std::iter::once(&*passed)).any(|pair| pair.name == name);
-            if !is_kept(name) && !is_passed() {
-                append_placeholder(&mut out, name);
-            }
+            append_placeholder(&mut out, name);
         }
-        for pair in pairs(std::iter::once(&*passed)) {
-            if !is_kept(pair.name) {
-                append(&mut out, pair.whole);
-            }
-        }
-        field(Bytes::from(out))
+        passed.for_each(|pair| append(&mut out, pair));
+        field(out)
     }
 }
 
-fn field(bytes: Bytes) -> Option<HeaderValue> {
+/// The name of a pair that the screen let through: it has one.
+fn name_of(pair: &[u8]) -> &[u8] {
+    split_once(pair, b'=').map_or(pair, |(name, _)| name)
+}
+
+/// What it takes in the field.
+fn bytes_of(cookie: &KeptCookie) -> usize {
+    let name = &cookie.identity.name;
+    name.len() + usize::from(!name.is_empty()) + cookie.value.len()
+}
+
+fn field(bytes: Vec<u8>) -> Option<HeaderValue> {
     if bytes.is_empty() {
         return None;
     }
-    let mut field = HeaderValue::from_maybe_shared(bytes).ok()?;
+    let mut field = HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok()?;
     field.set_sensitive(true);
     Some(field)
 }
@@ -87,5 +101,7 @@ fn append_placeholder(out: &mut Vec<u8>, name: &[u8]) {
     }
     append(out, name);
     out.push(b'=');
-    out.extend_from_slice(HEXUPPER.encode(&value).as_bytes());
+    let mut text = [0; PLACEHOLDER_CHARS];
+    HEXUPPER.encode_mut(&value, &mut text);
+    out.extend_from_slice(&text);
 }

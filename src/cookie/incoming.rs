@@ -1,4 +1,7 @@
-//! What the screen lets in, gathered with at most one allocation in an ordinary request.
+//! What the screen lets in, gathered without an allocation in an ordinary request: the field is written once, when it is
+//! known what else goes into it.
+
+use smallvec::SmallVec;
 
 use super::parse::Pair;
 use super::policy::{CookieRule, Mode};
@@ -7,6 +10,12 @@ use super::why::Why;
 /// How many values of our own name are looked at.
 pub const CANDIDATES_MAX: usize = 4;
 
+/// How many pairs are gathered without an allocation: more than an ordinary request has.
+const PAIRS_USUAL: usize = 24;
+
+/// Pairs as they came, in their order.
+pub(super) type Pairs<'a> = SmallVec<[&'a [u8]; PAIRS_USUAL]>;
+
 /// A request's cookies after the screen.
 #[derive(Default)]
 pub struct Incoming<'a> {
@@ -14,8 +23,8 @@ pub struct Incoming<'a> {
     pub candidates: Candidates<'a>,
     /// Whether there were more of them than are looked at.
     pub candidates_surplus: bool,
-    /// What goes up, written as one `Cookie` field (`a=b; c=d`); empty when nothing does.
-    pub passed: Vec<u8>,
+    /// What goes up: whole pairs, in order.
+    pub(super) passed: Pairs<'a>,
     /// What is judged when the session is open, in order.
     pub held: Vec<Held<'a>>,
     /// How many pairs were not to go up. In report-only mode the unknown ones among them went up all the same.
@@ -35,7 +44,7 @@ pub struct Held<'a> {
     pub(super) pair: Pair<'a>,
     /// The rule that it comes under.
     pub(super) rule: &'a CookieRule,
-    /// How much of what goes up stands before it.
+    /// How many of those that go up stand before it.
     pub(super) at: usize,
 }
 
@@ -58,27 +67,32 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Lets a pair in. `room` is what all pairs together can take, so that there is one allocation, and none when nothing passes.
-    pub(super) fn pass(&mut self, pair: &[u8], room: usize) {
-        if self.passed.is_empty() {
-            self.passed.reserve_exact(room);
-        }
-        append(&mut self.passed, pair);
-    }
-}
-
-impl<'a> Incoming<'a> {
-    /// The names of the held pairs that are copies of what belongs to the session.
-    pub fn guarded_names(&self) -> impl Iterator<Item = &'a [u8]> {
-        let is_copy =
-            |held: &&Held<'a>| held.rule.mode == Mode::Mirror || held.rule.mode.is_guarded();
-        self.held.iter().filter(is_copy).map(|held| held.pair.name)
+    /// Lets a pair in.
+    pub(super) fn pass(&mut self, pair: &'a [u8]) {
+        self.passed.push(pair);
     }
 
     /// Sets a pair aside.
     pub(super) fn hold(&mut self, pair: Pair<'a>, rule: &'a CookieRule) {
         let at = self.passed.len();
         self.held.push(Held { pair, rule, at });
+    }
+
+    /// The pairs that go up, in order.
+    pub fn passed(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.passed.iter().copied()
+    }
+
+    /// The same as one `Cookie` field; empty when nothing does.
+    pub fn written(&self) -> Vec<u8> {
+        written(self.passed())
+    }
+
+    /// The names of the held pairs that are copies of what belongs to the session.
+    pub fn guarded_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let is_copy =
+            |held: &&Held<'a>| held.rule.mode == Mode::Mirror || held.rule.mode.is_guarded();
+        self.held.iter().filter(is_copy).map(|held| held.pair.name)
     }
 }
 
@@ -87,7 +101,7 @@ impl std::fmt::Debug for Incoming<'_> {
         f.debug_struct("Incoming")
             .field("candidates", &self.candidates.count)
             .field("candidates_surplus", &self.candidates_surplus)
-            .field("passed_bytes", &self.passed.len())
+            .field("passed", &self.passed.len())
             .field("held", &self.held)
             .field("dropped", &self.dropped)
             .field("lookalikes", &self.lookalikes)
@@ -113,43 +127,58 @@ impl std::fmt::Debug for Candidates<'_> {
     }
 }
 
+/// `pairs` as one `Cookie` field (`a=b; c=d`), in a buffer without room to spare, so that it can be shared as it is.
+pub(super) fn written<'p>(pairs: impl Iterator<Item = &'p [u8]> + Clone) -> Vec<u8> {
+    let mut out = Vec::with_capacity(written_bytes(pairs.clone()));
+    pairs.for_each(|pair| append(&mut out, pair));
+    out
+}
+
+/// How many bytes `pairs` make, written one behind the other.
+pub(super) fn written_bytes<'p>(pairs: impl Iterator<Item = &'p [u8]>) -> usize {
+    let bytes: usize = pairs.map(|pair| pair.len() + GAP.len()).sum();
+    bytes.saturating_sub(GAP.len())
+}
+
+/// What stands between two pairs.
+pub(super) const GAP: &[u8] = b"; ";
+
 /// Begins the next pair of a `Cookie` field with `bytes`.
+#[inline]
 pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
     if !out.is_empty() {
-        out.extend_from_slice(b"; ");
+        out.extend_from_slice(GAP);
     }
     out.extend_from_slice(bytes);
 }
 
 /// The names passed so far, each beside a fingerprint, so that hardly any two are compared byte by byte. Real requests
-/// fit into the array; only a crowd costs an allocation.
+/// fit beside it; only a crowd costs an allocation.
 #[derive(Default)]
 pub(super) struct Names<'a> {
-    first: [(u64, &'a [u8]); 24],
-    count: usize,
-    more: Vec<(u64, &'a [u8])>,
+    /// A bit for each fingerprint that came: where it is not set, nothing is looked for.
+    seen: u128,
+    all: SmallVec<[(u64, &'a [u8]); PAIRS_USUAL]>,
 }
 
 impl<'a> Names<'a> {
     /// Whether the name is new.
+    #[inline]
     pub(super) fn insert(&mut self, name: &'a [u8]) -> bool {
-        let entry = (fingerprint(name), name);
-        let known = self.first.get(..self.count).unwrap_or(&self.first);
-        if known.contains(&entry) || self.more.contains(&entry) {
+        let print = fingerprint(name);
+        // The high bits depend on all of the fingerprint.
+        let bit = 1 << (print.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57);
+        if self.seen & bit != 0 && self.all.contains(&(print, name)) {
             return false;
         }
-        match self.first.get_mut(self.count) {
-            Some(slot) => {
-                *slot = entry;
-                self.count += 1;
-            }
-            None => self.more.push(entry),
-        }
+        self.seen |= bit;
+        self.all.push((print, name));
         true
     }
 }
 
 /// Equal for equal names, and nearly always different for others.
+#[inline]
 fn fingerprint(name: &[u8]) -> u64 {
     match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         (Some(first), Some(last)) => {

@@ -6,6 +6,8 @@
 
 use std::cmp::Reverse;
 
+use smallvec::SmallVec;
+
 use super::domain;
 use super::name::Prefix;
 use super::set_cookie::{Ends, Refused, SetCookie};
@@ -40,9 +42,12 @@ pub enum JarAct {
     Remove(CookieIdentity),
 }
 
+/// What goes with a request, without an allocation for as many as an app has.
+pub type Chosen<'a> = SmallVec<[&'a KeptCookie; 8]>;
+
 /// The cookies of `jar` that `request` carries to the app, those with longer paths first, then the older ones.
-pub fn cookies_for<'a>(jar: &'a [KeptCookie], request: &AppRequest<'_>) -> Vec<&'a KeptCookie> {
-    let mut found: Vec<&KeptCookie> = jar
+pub fn cookies_for<'a>(jar: &'a [KeptCookie], request: &AppRequest<'_>) -> Chosen<'a> {
+    let mut found: Chosen<'_> = jar
         .iter()
         .filter(|cookie| goes_with(cookie, request))
         .collect();

@@ -60,17 +60,15 @@ impl CookiePolicy {
         ticket_name: &[u8],
         limits: &CookieLimits,
     ) -> Result<Incoming<'a>, TooMuch> {
-        // With what is put between pairs of two fields.
-        let room = fields.clone().map(|field| field.len() + 2).sum();
         let mut incoming = Incoming::default();
         self.judge_all(fields, ticket_name, limits, |pair, verdict| match verdict {
             Verdict::Ticket => incoming.offer(pair.value),
-            Verdict::Pass => incoming.pass(pair.whole, room),
+            Verdict::Pass => incoming.pass(pair.whole),
             Verdict::Hold(rule) => incoming.hold(pair, rule),
             Verdict::PassReported => {
                 incoming.dropped += 1;
                 incoming.reported.push(pair.name);
-                incoming.pass(pair.whole, room);
+                incoming.pass(pair.whole);
             }
             Verdict::Drop(why) => {
                 incoming.dropped += 1;
@@ -81,6 +79,31 @@ impl CookiePolicy {
             }
         })?;
         Ok(incoming)
+    }
+
+    /// The names of what goes up of these fields without a look at the session, for who asks later.
+    pub fn names_passed<'a>(
+        &'a self,
+        fields: impl Iterator<Item = &'a [u8]> + Clone,
+        ticket_name: &[u8],
+    ) -> Vec<&'a [u8]> {
+        let limits = CookieLimits {
+            bytes_max: usize::MAX,
+            pairs_max: usize::MAX,
+        };
+        let mut names = Vec::new();
+        // Without limits there is no fault.
+        let _ = self.judge_all(
+            fields,
+            ticket_name,
+            &limits,
+            |pair, verdict| match verdict {
+                Verdict::Pass | Verdict::PassReported => names.push(pair.name),
+                Verdict::Hold(_) if !self.enforce => names.push(pair.name),
+                Verdict::Hold(_) | Verdict::Ticket | Verdict::Drop(_) => {}
+            },
+        );
+        names
     }
 
     /// Tells `each` what becomes of every pair, in order.

@@ -1,9 +1,9 @@
 //! The cookies of one request on their way through the gateway: what the browser brought, once the session is open, and
 //! what it gets, once the session is written.
 
-use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderValue, SET_COOKIE};
+use smallvec::SmallVec;
 
 use super::Gateway;
 use super::forward::Call;
@@ -31,8 +31,10 @@ const NAME_BYTES_SHOWN: usize = 64;
 /// What the browser brought.
 #[derive(Default)]
 pub(super) struct Brought {
-    /// What goes up as it came, written as one `Cookie` field.
-    pub passed: Bytes,
+    /// The `Cookie` field that goes up, if there is one.
+    pub field: Option<HeaderValue>,
+    /// The fields that came, once the other has taken their place.
+    pub came: SmallVec<[HeaderValue; 1]>,
     /// What moves into the jar.
     pub adopted: Vec<KeptCookie>,
     /// Names of copies that the browser should hold no more, whatever becomes of the request.
@@ -90,18 +92,20 @@ impl Gateway {
     ) -> Brought {
         let site = call.site;
         self.tell_withheld(&cookies.withheld, call);
+        let record = call.visit.record();
+        let jar = record.map_or(&[][..], |record| record.jar(&site.name));
         let several_tickets = cookies.candidates.are_several() || cookies.candidates_surplus;
         if cookies.held.is_empty() && cookies.reported.is_empty() {
             self.meter
                 .add(Count::CookiesDropped, cookies.dropped.into());
+            let field = site.cookies.cookie_field(jar, request, cookies.passed());
             return Brought {
-                passed: cookies.passed.into(),
+                field,
                 several_tickets,
                 ..Brought::default()
             };
         }
         let copies = cookies.guarded_names().map(Box::from).collect();
-        let record = call.visit.record();
         let keys = self.values.load();
         let bench = Bench {
             keys: &keys,
@@ -109,14 +113,15 @@ impl Gateway {
             bond: record
                 .and_then(|record| record.bond.as_ref())
                 .map(|bond| &bond.0),
-            jar: record.map_or(&[], |record| record.jar(&site.name)),
+            jar,
             may_keep: call.visit.may_keep_cookies(),
             ticket_name: self.desk.cookie.name().as_bytes(),
         };
         let admission = site.cookies.admit(cookies, &bench, request);
         self.tell_of(&admission, site, &call.request_id);
         Brought {
-            passed: admission.passed.into(),
+            field: site.cookies.cookie_field(jar, request, admission.passed()),
+            came: SmallVec::new(),
             adopted: admission.adopted,
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{COOKIE, HOST, HeaderValue};
+use http::header::{COOKIE, Entry, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Version};
+use smallvec::SmallVec;
 
 use super::admit::Admitted;
 use super::site::{AppHost, Site};
@@ -96,14 +96,13 @@ impl Call<'_> {
         (!self.site.binds_users() || *user.site == *self.site.name).then_some(user)
     }
 
-    /// Makes `head` what the app gets.
+    /// Makes `head` what the app gets, `cookies` in it, and tells the Cookie fields that came.
     pub fn rewrite(
         &self,
         gateway: &Gateway,
         head: &mut Parts,
-        passed_cookies: Bytes,
-        jar: &AppRequest<'_>,
-    ) {
+        cookies: Option<HeaderValue>,
+    ) -> SmallVec<[HeaderValue; 1]> {
         let introduction = Introduction {
             stamp: &self.site.stamp,
             forwarded: &gateway.forwarded,
@@ -125,7 +124,7 @@ impl Call<'_> {
             );
         }
         let headers = &mut head.headers;
-        self.put_cookies(headers, passed_cookies, jar);
+        let came = put_cookies(headers, cookies);
         let host = match &self.site.host {
             AppHost::Keep => HeaderValue::from_str(&self.admitted.authority).ok(),
             AppHost::Fixed { field, .. } => Some(field.clone()),
@@ -141,17 +140,7 @@ impl Call<'_> {
             .unwrap_or(PathAndQuery::from_static("/"));
         head.uri = Uri::from(target);
         head.version = Version::HTTP_11;
-    }
-
-    fn put_cookies(&self, headers: &mut HeaderMap, passed: Bytes, request: &AppRequest<'_>) {
-        headers.remove(COOKIE);
-        let jar = self
-            .visit
-            .record()
-            .map_or(&[][..], |record| record.jar(&self.site.name));
-        if let Some(field) = self.site.cookies.cookie_field(jar, request, passed) {
-            headers.insert(COOKIE, field);
-        }
+        came
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -174,4 +163,16 @@ impl Call<'_> {
             client_ip: self.hops.client_ip,
         }
     }
+}
+
+/// Puts the one field into the place of those that came, and tells these.
+fn put_cookies(headers: &mut HeaderMap, field: Option<HeaderValue>) -> SmallVec<[HeaderValue; 1]> {
+    let came = match headers.entry(COOKIE) {
+        Entry::Occupied(entry) => entry.remove_entry_mult().1.collect(),
+        Entry::Vacant(_) => SmallVec::new(),
+    };
+    if let Some(field) = field {
+        headers.insert(COOKIE, field);
+    }
+    came
 }

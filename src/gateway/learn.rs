@@ -12,7 +12,6 @@ use crate::base::kept::KeptCookie;
 use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
 use crate::cookie::outgoing::Outgoing;
-use crate::cookie::parse::pairs;
 use crate::cookie::screen::OBSOLETE_FIELDS;
 use crate::headers::clear_site_data;
 use crate::headers::directive::{self, Directives};
@@ -65,7 +64,7 @@ pub(super) fn learn<'s>(
         several_tickets: brought.several_tickets,
         ..Parting::default()
     };
-    screen_cookies(headers, &mut change, &mut parting, &brought.passed, scene);
+    screen_cookies(headers, &mut change, &mut parting, &brought.came, scene);
     if change.turn == Turn::End {
         // The app's last words to a session that is over.
         change.cookies.clear();
@@ -165,7 +164,7 @@ fn screen_cookies<'s>(
     headers: &mut HeaderMap,
     change: &mut Change,
     parting: &mut Parting<'s>,
-    passed: &[u8],
+    came: &[HeaderValue],
     scene: Scene<'s, '_>,
 ) {
     let Scene {
@@ -180,12 +179,14 @@ fn screen_cookies<'s>(
         .for_each(|name| drop(headers.remove(*name)));
     if clear_site_data::names_cookies(headers) {
         // First, so that what this very response sets stays, in the jar as in the browser.
-        let site = site.name.to_string();
-        change.cookies.push(JarEdit::Empty { site });
+        let name = site.name.to_string();
+        change.cookies.push(JarEdit::Empty { site: name });
         // The ticket must stay, so that the browser is told of each cookie of the app by itself.
         parting.stale.append(&mut parting.copies);
-        let passed = pairs(std::iter::once(passed)).map(|pair| pair.name.into());
-        parting.stale.extend(passed);
+        let ticket_name = gateway.desk.cookie.name().as_bytes();
+        let came = came.iter().map(HeaderValue::as_bytes);
+        let passed = site.cookies.names_passed(came, ticket_name);
+        parting.stale.extend(passed.into_iter().map(Box::from));
     }
     if !headers.contains_key(SET_COOKIE) {
         return;

@@ -46,9 +46,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::header::{COOKIE, HOST, HeaderValue, STRICT_TRANSPORT_SECURITY, TRAILER};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use smallvec::SmallVec;
 
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Entry, Line, Logged};
@@ -70,7 +71,7 @@ use self::witness::Witness;
 use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::meter::{Count, Meter};
-use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
+use crate::cookie::screen::{CookieLimits, Incoming as Cookies, TooMuch};
 use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
@@ -163,18 +164,7 @@ impl Gateway {
             site.is_own_origin(origin)
         });
 
-        let mut fields = head
-            .headers
-            .get_all(COOKIE)
-            .iter()
-            .map(HeaderValue::as_bytes);
-        // One field, as nearly always, costs no allocation.
-        let (first, more) = (fields.next(), fields.collect::<Vec<_>>());
-        let fields = first.into_iter().chain(more.iter().copied());
-        let ticket_name = self.desk.cookie.name().as_bytes();
-        let cookies = site
-            .cookies
-            .screen_in(fields, ticket_name, &self.cookie_limits)?;
+        let cookies = self.screen_in(site, &head.headers)?;
         let mode = rule.and_then(|rule| rule.session).unwrap_or(site.session);
         let place = self.desk.place(&admitted.host);
         let visit = self
@@ -197,11 +187,11 @@ impl Gateway {
         line.user = call.user().map(|user| user.id.clone());
         let path = head.uri.path().to_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
-        let brought = self.admit_cookies(cookies, &call, &jar_request);
+        let mut brought = self.admit_cookies(cookies, &call, &jar_request);
         let witness = Witness::of(&call, &head);
         self.observers
             .request(site, &head, &visit, self.desk.cookie.name());
-        call.rewrite(self, &mut head, brought.passed.clone(), &jar_request);
+        brought.came = call.rewrite(self, &mut head, brought.field.take());
 
         let mut response = self
             .ask_app(pool, site, head, (body, &witness, websocket), line)
@@ -250,6 +240,19 @@ impl Gateway {
         );
         self.desk.write(headers, &settled.news, host, now);
         Ok(response)
+    }
+
+    fn screen_in<'a>(
+        &'a self,
+        site: &'a Site,
+        headers: &'a HeaderMap,
+    ) -> Result<Cookies<'a>, TooMuch> {
+        let fields = headers.get_all(COOKIE).iter();
+        // Usual crumbs of HTTP/2 cost no allocation.
+        let fields: SmallVec<[&[u8]; 24]> = fields.map(HeaderValue::as_bytes).collect();
+        let ticket_name = self.desk.cookie.name().as_bytes();
+        site.cookies
+            .screen_in(fields.iter().copied(), ticket_name, &self.cookie_limits)
     }
 
     async fn open_visit(

@@ -165,7 +165,7 @@ impl Jar {
     fn cookie(&self, request: &str) -> Vec<u8> {
         let asked = Asked::read(request);
         let jar = self.session.record.jar(SITE);
-        let nothing = bytes::Bytes::new();
+        let nothing = std::iter::empty();
         let field = self.policy.cookie_field(jar, &asked.app_request(), nothing);
         field.map_or_else(Vec::new, |field| field.as_bytes().to_vec())
     }

@@ -52,7 +52,7 @@ pub(super) fn field(
     let placeholders = scene
         .site
         .cookies
-        .cookie_field(&[], request, bytes::Bytes::new());
+        .cookie_field(&[], request, std::iter::empty());
     let placeholders = placeholders.as_ref().map(|field| field.as_bytes());
     all.extend(
         pairs(placeholders.into_iter()).map(|pair| in_field(pair.name, "placeholder", false)),

@@ -94,7 +94,7 @@ fn admit(policy: &CookiePolicy, jar: &[KeptCookie], may_keep: bool, field: &str)
     let admission = policy.admit(incoming, &bench, &request());
     let names = |names: Vec<&[u8]>| names.into_iter().map(text).collect();
     Outcome {
-        passed: text(&admission.passed),
+        passed: text(&admission.written()),
         adopted: names(
             admission
                 .adopted
