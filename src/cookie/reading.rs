@@ -20,13 +20,7 @@ impl CookiePolicy {
         }
         let decoded = decoded(name);
         let is_decoded = decoded.as_slice() != name;
-        let mut made: SmallVec<[Name; 4]> = SmallVec::new();
-        for name in [name, &decoded] {
-            // To PHP a name ends at NUL.
-            let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-            let array = name.split(|byte| *byte == b'[').next().unwrap_or_default();
-            made.extend([variable(name), variable(array)]);
-        }
+        let made = variables(name, &decoded);
         if resembles(&decoded, ticket_name) || made.iter().any(|name| resembles(name, ticket_name))
         {
             return false;
@@ -44,6 +38,33 @@ impl CookiePolicy {
             .iter()
             .any(|name| self.rule_at(name).is_some() && is_elsewhere(name))
     }
+}
+
+/// The other names that frameworks make of `name`.
+pub(super) fn other_readings(name: &[u8]) -> Vec<Vec<u8>> {
+    if !name.iter().any(|byte| is_folded(*byte)) {
+        return Vec::new();
+    }
+    let decoded = decoded(name);
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    for reading in variables(name, &decoded).iter().chain([&decoded]) {
+        if reading.as_slice() != name && !all.iter().any(|known| known == reading.as_slice()) {
+            all.push(reading.to_vec());
+        }
+    }
+    all
+}
+
+/// What PHP names the variables for a cookie of that name, which is `decoded` where it is decoded first.
+fn variables(name: &[u8], decoded: &[u8]) -> SmallVec<[Name; 4]> {
+    let mut made: SmallVec<[Name; 4]> = SmallVec::new();
+    for name in [name, decoded] {
+        // To PHP a name ends at NUL.
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let array = name.split(|byte| *byte == b'[').next().unwrap_or_default();
+        made.extend([variable(name), variable(array)]);
+    }
+    made
 }
 
 fn is_folded(byte: u8) -> bool {

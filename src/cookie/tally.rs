@@ -3,7 +3,7 @@
 //! A watch lasts as long as somebody looks on. It holds a bounded number of names and paths, and of values keyed hashes
 //! alone, whose key is drawn for the watch and forgotten with it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use percent_encoding::percent_decode;
@@ -31,6 +31,8 @@ const VALUES_MAX: usize = 20_000;
 const LATEST_MAX: usize = 6;
 /// A segment of a path that is so long and has a digit in it names a thing and no part of the app.
 const ID_CHARS_MIN: usize = 12;
+/// How many visitors are told apart, of all and of each cookie. More are as good as that many.
+const VISITORS_MAX: usize = 256;
 /// A shorter value is found in many places by chance.
 const ECHO_BYTES_MIN: usize = 8;
 
@@ -39,6 +41,9 @@ const ECHO_BYTES_MIN: usize = 8;
 pub struct Tally {
     /// How many requests came.
     pub requests: u64,
+    /// From how many visitors, as far as they are told apart: a session is one.
+    #[serde(default)]
+    pub visitors: u64,
     /// The cookies, by name; bytes that are no text are escaped.
     pub cookies: BTreeMap<String, Sightings>,
     /// How many times a cookie was seen that there was no room to tell apart.
@@ -73,16 +78,22 @@ pub struct Sightings {
     pub for_domains: BTreeSet<String>,
     /// How often a browser sent it.
     pub sent: u64,
+    /// How many visitors did.
+    pub sent_by: u64,
     /// How often one did although the app has not set it since the watch began and the visitor's jar has none: a
     /// script made it, or it is from before.
     pub unknown: u64,
     /// How often it came with another value than the app had lately set for that visitor: a script
     /// wrote it, or the browser holds a copy from before. Sealed and signed ones are not looked at.
     pub changed: u64,
+    /// With how many visitors that was so.
+    pub changed_by: u64,
     /// The request headers that repeated its value.
     pub echoed_in: BTreeSet<String>,
     /// How often the query of a request repeated its value.
     pub echoed_in_query: u64,
+    /// With how many visitors something repeated it.
+    pub echoed_by: u64,
 }
 
 /// A watch over one site.
@@ -91,7 +102,18 @@ pub struct Watch {
     tally: Tally,
     /// What the app last set, by visitor and name.
     last_set: HashMap<u64, Latest>,
+    /// Who came, and who did what with a cookie of that name; as hashes.
+    visitors: HashMap<(Did, Box<[u8]>), HashSet<u64>>,
     key: RandomState,
+}
+
+/// What visitors are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Did {
+    Come,
+    Send,
+    Change,
+    Repeat,
 }
 
 /// The latest values of one cookie of a visitor, as hashes, in a ring.
@@ -129,6 +151,8 @@ impl Watch {
     /// A request came.
     pub fn request(&mut self, asked: &Asked<'_>) {
         self.tally.requests += 1;
+        let visitor = self.key.hash_one(asked.visitor);
+        self.tally.visitors = self.distinct(Did::Come, b"", visitor);
         for pair in pairs(asked.cookies.iter().copied()) {
             if pair.name.is_empty() || pair.name == asked.ticket_name {
                 continue;
@@ -144,11 +168,32 @@ impl Watch {
                 .any(|kept| *kept.identity.name == *pair.name);
             seen.unknown += u64::from(seen.set == 0 && !is_kept);
             seen.changed += u64::from(is_changed);
+            let mut is_repeated = false;
             for name in echoes(pair.value, asked.fields) {
+                is_repeated = true;
                 remember(&mut seen.echoed_in, name.as_bytes());
             }
-            seen.echoed_in_query += u64::from(is_in_query(pair.value, asked.query));
+            let is_in_query = is_in_query(pair.value, asked.query);
+            seen.echoed_in_query += u64::from(is_in_query);
+            is_repeated |= is_in_query;
+            let sent_by = self.distinct(Did::Send, pair.name, visitor);
+            let changed_by = is_changed.then(|| self.distinct(Did::Change, pair.name, visitor));
+            let echoed_by = is_repeated.then(|| self.distinct(Did::Repeat, pair.name, visitor));
+            if let Some(seen) = self.tally.sightings_of_visitor(pair.name) {
+                seen.sent_by = sent_by;
+                seen.changed_by = changed_by.unwrap_or(seen.changed_by);
+                seen.echoed_by = echoed_by.unwrap_or(seen.echoed_by);
+            }
         }
+    }
+
+    /// How many visitors have done that with the cookie, this one among them.
+    fn distinct(&mut self, did: Did, name: &[u8], visitor: u64) -> u64 {
+        let who = self.visitors.entry((did, name.into())).or_default();
+        if who.len() < VISITORS_MAX {
+            who.insert(visitor);
+        }
+        who.len() as u64
     }
 
     /// The app answered a request for `path` with this `Set-Cookie`. What bears the name of our own cookie is not
@@ -394,6 +439,8 @@ mod tests {
         watch.request(&asked(BOB, &[b"theme=odd"]));
         let seen = &watch.tally().cookies["theme"];
         assert_eq!((seen.sent, seen.changed, seen.unknown), (4, 1, 0));
+        assert_eq!((seen.sent_by, seen.changed_by), (2, 1));
+        assert_eq!(watch.tally().visitors, 2);
         assert!(!watch.tally().cookies.contains_key("__Host-session"));
     }
 
@@ -486,7 +533,7 @@ mod tests {
         });
         let seen = &watch.tally().cookies["_xsrf"];
         assert_eq!(seen.echoed_in.iter().collect::<Vec<_>>(), ["x-xsrftoken"]);
-        assert_eq!(seen.echoed_in_query, 1);
+        assert_eq!((seen.echoed_in_query, seen.echoed_by), (1, 1));
         assert!(watch.tally().cookies["short"].echoed_in.is_empty());
     }
 

@@ -8,6 +8,29 @@ use super::family::tracker;
 pub(super) const SERVLET_SESSION: &str = "JSESSIONID";
 /// How many paths a reason names.
 const PATHS_TOLD: usize = 2;
+/// Among more visitors than that, what one of them did alone opens nothing: anybody can send anything once. A login
+/// makes another visitor of the same person.
+const VISITORS_FEW: u64 = 3;
+/// Parts of names by which logins and sessions go.
+const LOGIN_PARTS: &[&str] = &[
+    "sess",
+    "auth",
+    "token",
+    "login",
+    "logged",
+    "signin",
+    "signed_in",
+    "remember",
+    "identity",
+    "credential",
+    "passw",
+    "bearer",
+    "oidc",
+    "saml",
+    "secret",
+];
+/// The same, where they are a word of the name by themselves.
+const LOGIN_WORDS: &[&str] = &["sso", "sid", "jwt", "tgc", "castgc", "otp", "mfa"];
 
 /// What a cookie should come under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +39,8 @@ pub(super) enum Choice {
     Hidden,
     /// No rule: too little was seen of it.
     Unseen,
+    /// No rule: the app never set it, and of many visitors one alone brought it.
+    Lone,
     /// A rule with this mode, this `http_only` and this `placeholder`.
     Rule(Mode, Option<bool>, bool),
 }
@@ -32,8 +57,8 @@ pub(super) const fn is_hidden(seen: &Sightings) -> bool {
     seen.set > 0 && seen.http_only >= seen.set
 }
 
-/// Judges a cookie. The first thing that is true of it decides.
-pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
+/// Judges a cookie that so many visitors could have brought. The first thing that is true of it decides.
+pub(super) fn judge(name: &str, seen: &Sightings, visitors: u64) -> Verdict {
     let lower = name.to_ascii_lowercase();
     if is_hidden(seen) {
         // No script can change what it cannot see: another value that came back is an older one, or one of another path.
@@ -49,22 +74,29 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
         let reason = "a tracker's, and the app does without it".to_owned();
         return rule(Mode::Strip, None, reason);
     }
-    if lower.contains("csrf") || lower.contains("xsrf") {
+    if is_against_forgery(&lower) && !(seen.set == 0 && is_lone(seen.sent_by, visitors)) {
         let reason = "against forged requests: scripts read it and send it along";
         return passed(reason.to_owned(), seen);
     }
     if seen.set > 0 && is_sessionlike(&lower) {
         return session(name, seen);
     }
-    if let Some(place) = echo(seen) {
+    if let Some(place) = echo(seen).filter(|_| !is_lone(seen.echoed_by, seen.sent_by)) {
+        let who = visitors_of(seen.echoed_by, seen.sent_by);
         return passed(
-            format!("scripts read it: its value came in {place} too"),
+            format!("scripts read it: its value came in {place} too, from {who}"),
             seen,
         );
     }
-    if seen.changed > 0 {
+    if seen.changed > 0 && !is_lone(seen.changed_by, seen.sent_by) {
         let (changed, sent) = (seen.changed, seen.sent);
-        let reason = format!("scripts write it: changed {changed} of the {sent} times it came");
+        let who = visitors_of(seen.changed_by, seen.sent_by);
+        let reason = match sent {
+            1 => format!("scripts write it: changed the one time it came, from {who}"),
+            _ => format!(
+                "scripts write it: changed {changed} of the {sent} times it came, from {who}"
+            ),
+        };
         return passed(reason, seen);
     }
     if seen.set == 0 && seen.sent == 0 {
@@ -79,12 +111,24 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
                           before";
             rule(Mode::Keep, None, reason.to_owned())
         }
+        (false, false) if is_lone(seen.sent_by, visitors) => Verdict {
+            choice: Choice::Lone,
+            reason: String::new(),
+        },
         (false, false) => {
             let reason = format!(
-                "scripts make it: it came {} times, and the app never set it",
-                seen.sent
+                "scripts make it: it came {} from {}, and the app never set it",
+                times(seen.sent),
+                visitors_of(seen.sent_by, visitors)
             );
             passed(reason, seen)
+        }
+        (true, _) if seen.changed > 0 || echo(seen).is_some() => {
+            let reason = format!(
+                "of {} visitors one alone wrote or repeated it; if a script of yours does: mode = \"pass\"",
+                seen.sent_by
+            );
+            rule(Mode::Keep, None, reason + &facts(seen))
         }
         (true, _) => {
             let reason = "no script was seen to use it; if one reads it: mode = \"mirror\"";
@@ -93,9 +137,50 @@ pub(super) fn judge(name: &str, seen: &Sightings) -> Verdict {
     }
 }
 
+/// What is proposed instead of `pass` where frameworks make `other` of the name.
+pub(super) fn kept_because_of(other: &str, seen: &Sightings) -> Verdict {
+    let reason = format!(
+        "some frameworks read it as {other}, which scripts must not write, so that it is not passed"
+    );
+    rule(Mode::Keep, None, reason + &facts(seen))
+}
+
+/// Whether a cookie of that name, in any case, opens doors.
+pub(super) fn opens_doors(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    is_sessionlike(&lower) && !is_against_forgery(&lower)
+}
+
+fn is_against_forgery(lower: &str) -> bool {
+    lower.contains("csrf") || lower.contains("xsrf")
+}
+
 fn is_sessionlike(lower: &str) -> bool {
-    let parts = ["sess", "auth", "token"];
-    parts.iter().any(|part| lower.contains(part)) || lower.ends_with("sid")
+    let mut words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
+    LOGIN_PARTS.iter().any(|part| lower.contains(part))
+        || lower.ends_with("sid")
+        || words.any(|word| LOGIN_WORDS.contains(&word))
+}
+
+/// Whether one visitor alone did it of many who could have.
+const fn is_lone(who: u64, of: u64) -> bool {
+    who <= 1 && of > VISITORS_FEW
+}
+
+fn visitors_of(who: u64, of: u64) -> String {
+    match (who, of.max(who)) {
+        (_, 1) => "one visitor".to_owned(),
+        (who, of) => format!("{who} of {of} visitors"),
+    }
+}
+
+/// How often, in words.
+pub(super) fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
 }
 
 /// What opens doors is never handed to scripts to write, whatever they were seen to do: an answer that crosses another
@@ -113,7 +198,7 @@ fn session(name: &str, seen: &Sightings) -> Verdict {
     let mut reason =
         "a login's or session's by its name, which is no business of scripts".to_owned();
     if seen.changed > 0 {
-        reason += &format!("; came with another value {} times", seen.changed);
+        reason += &format!("; came with another value {}", times(seen.changed));
     }
     rule(Mode::Keep, None, reason + &facts(seen))
 }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use self::family::pattern_of;
-use self::judge::{Choice, Verdict, is_hidden, judge};
-use super::name::NamePattern;
+use self::judge::{Choice, Verdict, is_hidden, judge, kept_because_of, opens_doors};
+use super::name::{NamePattern, resembles};
 use super::policy::Mode;
+use super::reading::other_readings;
 use super::tally::{Sightings, Tally};
 
 mod judge;
@@ -102,11 +103,34 @@ fn judge_all(tally: &Tally) -> Vec<Judged<'_>> {
         Judged {
             name,
             seen,
-            verdict: judge(name, shared.unwrap_or(seen)),
+            verdict: judge(name, shared.unwrap_or(seen), tally.visitors),
             family,
         }
     });
-    judged.collect()
+    without_disguises(judged.collect())
+}
+
+/// Keeps what was to be passed and what a framework could read as a cookie that is not. The screen sees to that under a
+/// pattern; a rule with the exact name says that its reader has looked.
+fn without_disguises(mut judged: Vec<Judged<'_>>) -> Vec<Judged<'_>> {
+    let is_passed = |one: &Judged<'_>| matches!(one.verdict.choice, Choice::Rule(Mode::Pass, ..));
+    let is_guarded = |name: &[u8]| {
+        let text = String::from_utf8_lossy(name);
+        let is_kept = |one: &Judged<'_>| one.name == text && !is_passed(one);
+        opens_doors(&text) || resembles(name, TICKET_NAME.as_bytes()) || judged.iter().any(is_kept)
+    };
+    let found = judged.iter().map(|one| {
+        let readings = other_readings(one.name.as_bytes());
+        let mut readings = readings.into_iter().filter(|_| is_passed(one));
+        readings.find(|name| is_guarded(name))
+    });
+    let found: Vec<_> = found.collect();
+    for (one, reading) in judged.iter_mut().zip(found) {
+        if let Some(reading) = reading {
+            one.verdict = kept_because_of(&reading.escape_ascii().to_string(), one.seen);
+        }
+    }
+    judged
 }
 
 /// The pattern of the cookie's rule: that of its family if no cookie of it was judged otherwise, else the bare name.
@@ -183,6 +207,15 @@ impl Sightings {
         ];
         for (sum, count) in counts {
             *sum = sum.saturating_add(count);
+        }
+        // Not the sum: one visitor may bring all cookies of a family.
+        let who = [
+            (&mut self.sent_by, other.sent_by),
+            (&mut self.changed_by, other.changed_by),
+            (&mut self.echoed_by, other.echoed_by),
+        ];
+        for (most, count) in who {
+            *most = count.max(*most);
         }
         self.set_by.extend(other.set_by.iter().cloned());
         self.echoed_in.extend(other.echoed_in.iter().cloned());

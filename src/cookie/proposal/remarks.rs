@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 use super::super::policy::Mode;
 use super::super::tally::{Sightings, Tally};
 use super::Judged;
-use super::judge::{Choice, SERVLET_SESSION, is_hidden};
+use super::judge::{Choice, SERVLET_SESSION, is_hidden, times};
 
 /// The rule under which browsers hold what they would hold without us: a default of `pass` alone adds HttpOnly.
 const WIDE_OPEN: &str = r#"{ name = "*", mode = "pass", http_only = false }"#;
 
 /// All notes, the most telling first. `wordless` are cookies that no rule can name, and what was to become of them.
 pub(super) fn all(tally: &Tally, judged: &[Judged<'_>], wordless: &[(&str, Mode)]) -> Vec<String> {
-    let mut notes = vec![format!("Seen in {} requests.", tally.requests)];
+    let mut notes = vec![format!(
+        "Seen in {} from {}.",
+        counted(tally.requests, "request"),
+        counted(tally.visitors, "visitor")
+    )];
     notes.extend(kept(judged));
     for (name, mode) in wordless {
         let mode = mode.word();
@@ -38,7 +42,12 @@ fn kept(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
         .map(|names| format!("Kept by default, since no script can see them (HttpOnly): {names}."));
     let unseen = named(Choice::Unseen)
         .map(|names| format!("Kept by default, since the app only deleted them: {names}."));
-    hidden.into_iter().chain(unseen)
+    let lone = named(Choice::Lone).map(|names| {
+        format!(
+            "Not passed, since the app never set them and one visitor alone brought them: {names}."
+        )
+    });
+    [hidden, unseen, lone].into_iter().flatten()
 }
 
 /// What to look at before the rules go live.
@@ -54,7 +63,7 @@ fn cautions(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
     let kept = |one: &&Judged<'_>| match one.verdict.choice {
         Choice::Hidden => true,
         Choice::Rule(mode, ..) => mode == Mode::Keep,
-        Choice::Unseen => false,
+        Choice::Unseen | Choice::Lone => false,
     };
     let earlier = judged.iter().filter(kept);
     let earlier = list(earlier.filter(|one| one.seen.sent > 0)).map(|names| {
@@ -121,13 +130,20 @@ fn gaps(tally: &Tally, judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
         .then(|| "No cookie was deleted: did nobody log out while this watched?".to_owned());
     let untold = (tally.untold > 0).then(|| {
         format!(
-            "{} times a cookie was not told apart (too many names, or too long a one): these stay under the default.",
-            tally.untold
+            "Cookies were not told apart {} (too many names, or too long a one): these stay under the default.",
+            times(tally.untold)
         )
     });
     [nothing, none_hidden, none_deleted, unused, untold]
         .into_iter()
         .flatten()
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
 }
 
 /// The cookies' names, those of a family as one. `None` when there is none.

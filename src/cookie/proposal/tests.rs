@@ -160,6 +160,7 @@ fn tally(cookies: &[(&str, Sightings)]) -> Tally {
     let cookies = cookies.iter().cloned();
     Tally {
         requests: 10,
+        visitors: 3,
         cookies: cookies
             .map(|(name, seen)| (name.to_owned(), seen))
             .collect(),
@@ -426,7 +427,7 @@ fn what_was_not_seen_is_said() {
     assert!(
         propose(&crowded)
             .to_string()
-            .contains("7 times a cookie was not told apart")
+            .contains("Cookies were not told apart 7 times")
     );
 }
 
@@ -436,18 +437,209 @@ fn the_block_says_for_each_line_why() {
         secure: 2,
         set_by: ["/a", "/b", "/c"].map(str::to_owned).into(),
         changed: 2,
+        changed_by: 2,
+        sent_by: 3,
         ..readable()
     };
     let block = propose(&tally(&[("theme", lacking), ("sid", hidden())])).to_string();
     let wanted = r#"[site.cookies]
 default = "keep"
 rules = [
-  { name = "theme", mode = "pass", http_only = false },  # scripts write it: changed 2 of the 5 times it came; set by /a, /b and 1 more without HttpOnly, SameSite
+  { name = "theme", mode = "pass", http_only = false },  # scripts write it: changed 2 of the 5 times it came, from 2 of 3 visitors; set by /a, /b and 1 more without HttpOnly, SameSite
 ]
-# Seen in 10 requests.
+# Seen in 10 requests from 3 visitors.
 # Kept by default, since no script can see them (HttpOnly): sid.
 # Browsers hold these themselves: sid. A rule with mode = "keep" and adopt_until = DATE moves them into the jar; without it, whoever is logged in by them now is logged out.
 # No cookie was deleted: did nobody log out while this watched?
 "#;
     assert_eq!(block, wanted);
+}
+
+/// Anybody can send anything once. Where few came, the one who did is likely the operator.
+#[test]
+fn one_visitor_of_many_opens_nothing() {
+    let by = |who: u64, of: u64, seen: &Sightings| {
+        let seen = Sightings {
+            sent: 9,
+            sent_by: of,
+            changed_by: who,
+            echoed_by: who,
+            ..seen.clone()
+        };
+        let proposal = propose(&Tally {
+            visitors: 9,
+            ..tally(&[("theme", seen)])
+        });
+        (rules(&proposal), proposal.to_string())
+    };
+    let pass = r#"{ name = "theme", mode = "pass", http_only = false }"#;
+    let keep = r#"{ name = "theme", mode = "keep" }"#;
+    let changed = Sightings {
+        changed: 1,
+        ..readable()
+    };
+    let echoed = Sightings {
+        echoed_in: ["x-theme".to_owned()].into(),
+        ..readable()
+    };
+    for seen in [changed, echoed] {
+        for (who, of, wanted) in [(1, 3, pass), (1, 4, keep), (2, 9, pass)] {
+            let (rules, told) = by(who, of, &seen);
+            assert_eq!(rules, [wanted], "{who} of {of}: {told}");
+        }
+        assert!(by(2, 9, &seen).1.contains("from 2 of 9 visitors"));
+        assert!(by(1, 4, &seen).1.contains("of 4 visitors one alone"));
+        assert!(by(1, 1, &seen).1.contains("from one visitor"));
+    }
+    let made = Sightings {
+        unknown: 9,
+        ..Sightings::default()
+    };
+    let (rules, told) = by(0, 2, &made);
+    assert_eq!(rules, [pass]);
+    assert!(told.contains("it came 9 times from 2 of 9 visitors"));
+    let (rules, told) = by(0, 1, &made);
+    assert_eq!(rules, [""; 0]);
+    assert!(
+        told.contains("one visitor alone brought them: theme"),
+        "{told}"
+    );
+    // Nor by a crowd of names, nor by one that goes by the name of a guard.
+    let lone = || Sightings {
+        sent: 1,
+        sent_by: 1,
+        unknown: 1,
+        ..Sightings::default()
+    };
+    let crowd = Tally {
+        visitors: 9,
+        ..tally(&[("a-1", lone()), ("a-2", lone()), ("x-csrf", lone())])
+    };
+    assert!(propose(&crowd).rules.is_empty(), "{}", propose(&crowd));
+}
+
+#[test]
+fn how_often_is_said_in_words() {
+    for (count, wanted) in [
+        (1, "it came once from"),
+        (2, "it came twice from"),
+        (3, "it came 3 times"),
+    ] {
+        let made = Sightings {
+            sent: count,
+            sent_by: 1,
+            unknown: count,
+            ..Sightings::default()
+        };
+        let told = propose(&tally(&[("tz", made)])).to_string();
+        assert!(told.contains(wanted), "{told}");
+    }
+    let once = Sightings {
+        sent: 1,
+        changed: 1,
+        changed_by: 1,
+        sent_by: 1,
+        ..readable()
+    };
+    let told = propose(&tally(&[("tz", once)])).to_string();
+    assert!(
+        told.contains("changed the one time it came, from one visitor"),
+        "{told}"
+    );
+    let one = Tally {
+        requests: 1,
+        visitors: 1,
+        ..tally(&[])
+    };
+    assert!(
+        propose(&one)
+            .to_string()
+            .contains("Seen in 1 request from 1 visitor.")
+    );
+}
+
+/// A rule with an exact name says that its reader has looked, so that the screen does not ask what PHP makes of it.
+#[test]
+fn what_a_framework_reads_as_a_kept_cookie_is_not_passed_by_name() {
+    let changed = || Sightings {
+        changed: 1,
+        changed_by: 1,
+        sent_by: 1,
+        ..readable()
+    };
+    let keep = |name: &str| format!("{{ name = \"{name}\", mode = \"keep\" }}");
+    for name in [
+        "PHPSESSID[]",
+        "app.session",
+        "xsrf[sess",
+        "prefs%5Ftoken",
+        "%50HPSESSID",
+        "a.sid",
+    ] {
+        assert_eq!(
+            rules(&propose(&tally(&[(name, changed())]))),
+            [keep(name)],
+            "{name}"
+        );
+    }
+    // What is kept of those that were seen counts, whatever its name is.
+    for (name, kept) in [
+        ("cart.x", "cart_x"),
+        ("cart[x]", "cart"),
+        ("c%61rt", "cart"),
+    ] {
+        let proposal = propose(&tally(&[(name, changed()), (kept, hidden())]));
+        assert_eq!(rules(&proposal), [keep(name)], "{name}");
+        assert!(
+            proposal.rules[0].reason.contains("frameworks read it as"),
+            "{proposal}"
+        );
+    }
+    for name in ["prefs.view", "csrf.token", "prefs[a]"] {
+        let pass = format!("{{ name = \"{name}\", mode = \"pass\", http_only = false }}");
+        assert_eq!(
+            rules(&propose(&tally(&[(name, changed())]))),
+            [pass],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn names_by_which_logins_go_are_never_opened() {
+    let changed = Sightings {
+        changed: 1,
+        changed_by: 1,
+        sent_by: 1,
+        ..readable()
+    };
+    for name in [
+        "remember_me",
+        "rememberMe",
+        "wordpress_logged_in_x",
+        "login",
+        "sso",
+        "company-sso",
+        ".AspNet.Identity",
+        "jwt",
+        "saml_state",
+        "user_credentials",
+        "signed_in",
+        "PHPSESSID",
+    ] {
+        let keep = format!("{{ name = \"{name}\", mode = \"keep\" }}");
+        assert_eq!(
+            rules(&propose(&tally(&[(name, changed.clone())]))),
+            [keep],
+            "{name}"
+        );
+    }
+    for name in ["lesson", "processor", "sidebar", "consent", "lang"] {
+        let pass = format!("{{ name = \"{name}\", mode = \"pass\", http_only = false }}");
+        assert_eq!(
+            rules(&propose(&tally(&[(name, changed.clone())]))),
+            [pass],
+            "{name}"
+        );
+    }
 }
