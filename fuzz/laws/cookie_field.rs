@@ -18,6 +18,7 @@ use cloakroom::base::kept::{CookieIdentity, KeptCookie};
 use cloakroom::base::secret::Secret;
 use cloakroom::cookie::admission::Bench;
 use cloakroom::cookie::jar::AppRequest;
+use cloakroom::cookie::owner::Adoption;
 use cloakroom::cookie::policy::Mode;
 use cloakroom::cookie::screen::{CANDIDATES_MAX, CookieLimits, Incoming};
 use cloakroom::cookie::seal::{Context, Form, ValueKeys};
@@ -74,6 +75,7 @@ pub fn hold(input: &[u8]) {
         bond: None,
         jar: &[],
         may_keep: true,
+        adoption: Adoption::Open,
         ticket_name: OURS,
     };
     let admission = stand.policy.admit(incoming, &bench, &request);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::incoming::{Held, Incoming, written};
 use super::jar::AppRequest;
+use super::owner::Adoption;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::seal::{Context, Form, Label, Unopened, ValueKeys};
 use crate::base::clock::Time;
@@ -23,6 +24,8 @@ pub struct Bench<'a> {
     pub jar: &'a [KeptCookie],
     /// Whether a cookie may go into it.
     pub may_keep: bool,
+    /// Whether one that the browser still holds may.
+    pub adoption: Adoption,
     /// The name of our own cookie.
     pub ticket_name: &'a [u8],
 }
@@ -200,11 +203,12 @@ impl CookiePolicy {
         let in_time = rule.adopts_at(request.now);
         // One of ours is what is left of another rule, and no value of the app's.
         let is_ours = Label::read(pair.value).is_some();
-        if kept_as(bench.jar, pair.name).next().is_some() || !in_time || is_ours {
+        let is_kept = kept_as(bench.jar, pair.name).next().is_some();
+        if is_kept || !in_time || is_ours || bench.adoption == Adoption::Shut {
             admission.stale.push(pair.name);
             return Fate::Drop;
         }
-        if !is_plain {
+        if !is_plain || bench.adoption == Adoption::Waiting {
             return Fate::Drop;
         }
         if bench.may_keep {

@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::domain;
 use super::name::Prefix;
+use super::owner::SUFFIX;
 use super::parse::{PlainValue, plain_value};
 use super::set_cookie::{LIFE_MAX, PAIR_BYTES_MAX};
 use crate::base::kept::SameSite;
@@ -198,6 +199,18 @@ impl TicketCookie {
         };
         let secs = i64::try_from(age.min(LIFE_MAX).as_secs()).unwrap_or(0);
         cookie.max_age(cookie::time::Duration::seconds(secs))
+    }
+
+    /// The field that gives the browser the owner's mark with this value, for `max_age`. No script reads it.
+    pub fn mark(&self, value: &str, max_age: Duration) -> Result<HeaderValue, SetFault> {
+        let name = [&*self.settings.name, SUFFIX].concat();
+        let settings = TicketCookieSettings {
+            name,
+            http_only: true,
+            ..self.settings.clone()
+        };
+        let deletion = self.deletion.clone();
+        Self { settings, deletion }.set(value, Some(max_age))
     }
 
     /// The field that makes the browser forget the ticket, with the attributes it was set with.

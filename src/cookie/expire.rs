@@ -80,7 +80,7 @@ fn domains(host: &str) -> Vec<Option<&str>> {
     domains
 }
 
-/// `/`, and each path above `path` with and without a slash at its end. A path that no cookie can have is none.
+/// `/`, each path above `path` with and without a slash at its end, and `path` itself unless it is deeper. A path that no cookie can have is none.
 fn paths(path: &str) -> Vec<&str> {
     let mut paths = vec!["/"];
     let is_odd = |byte: u8| byte == b';' || !byte.is_ascii_graphic();
@@ -88,10 +88,17 @@ fn paths(path: &str) -> Vec<&str> {
         return paths;
     }
     let borders = path.match_indices('/').map(|(at, _)| at).skip(1);
-    let borders = borders.take_while(|at| *at < PART_BYTES_MAX);
-    for at in borders.take(SEGMENTS_MAX) {
-        paths.extend(path.get(..at));
-        paths.extend(path.get(..=at));
+    let borders: Vec<usize> = borders
+        .take_while(|at| *at < PART_BYTES_MAX)
+        .take(SEGMENTS_MAX)
+        .collect();
+    for at in &borders {
+        paths.extend(path.get(..*at));
+        paths.extend(path.get(..=*at));
+    }
+    // A page may be where the app is mounted, asked for without a slash at its end.
+    if borders.len() < SEGMENTS_MAX && !path.ends_with('/') && path.len() < PART_BYTES_MAX {
+        paths.push(path);
     }
     paths
 }
@@ -124,16 +131,24 @@ mod tests {
                 "sid=; Path=/",
                 "sid=; Path=/app",
                 "sid=; Path=/app/",
+                "sid=; Path=/app/x",
                 "sid=; Path=/; Domain=a.shop.co.uk",
                 "sid=; Path=/app; Domain=a.shop.co.uk",
                 "sid=; Path=/app/; Domain=a.shop.co.uk",
+                "sid=; Path=/app/x; Domain=a.shop.co.uk",
                 "sid=; Path=/; Domain=shop.co.uk",
                 "sid=; Path=/app; Domain=shop.co.uk",
                 "sid=; Path=/app/; Domain=shop.co.uk",
+                "sid=; Path=/app/x; Domain=shop.co.uk",
             ]
         );
         for host in ["localhost", "127.0.0.1", "[::1]"] {
-            assert_eq!(places("sid", host, "/x", None), ["sid=; Path=/"], "{host}");
+            assert_eq!(
+                places("sid", host, "/x", None),
+                ["sid=; Path=/", "sid=; Path=/x"],
+                "{host}"
+            );
+            assert_eq!(places("sid", host, "/", None), ["sid=; Path=/"], "{host}");
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Incoming<'a> {
     pub candidates: Candidates<'a>,
     /// Whether there were more of them than are looked at.
     pub candidates_surplus: bool,
+    /// The value of the owner's mark, if one came; of several the first.
+    pub mark: Option<&'a [u8]>,
     /// What goes up: whole pairs, in order.
     pub(super) passed: Pairs<'a>,
     /// What is judged when the session is open, in order.

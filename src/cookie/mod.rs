@@ -16,6 +16,8 @@ pub mod why;
 
 pub mod admission;
 
+pub mod owner;
+
 pub mod outlook;
 
 pub mod field;

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use super::harden::{Hardening, harden};
 use super::jar::{AppRequest, JarAct, receive};
 use super::name::mentions;
+use super::owner::is_mark;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::seal::{Form, ValueKeys};
 use super::set_cookie::{Ends, Refused, SetCookie};
@@ -69,6 +70,9 @@ impl CookiePolicy {
             Ok(set) => set,
             Err(refused) => return Outgoing::Refused(refused),
         };
+        if is_mark(set.name, ticket_name) {
+            return Outgoing::Refused(Refused::OurName);
+        }
         let rule = self.rule_for(set.name);
         let to_browser = |http_only, value| {
             let how = Hardening {

@@ -66,7 +66,7 @@ impl CookiePolicy {
         let mut all = Vec::new();
         self.judge_all(fields, ticket_name, limits, |pair, verdict| {
             let outlook = match verdict {
-                Verdict::Ticket => Outlook::Ticket,
+                Verdict::Ticket | Verdict::Mark => Outlook::Ticket,
                 Verdict::Pass => Outlook::Passed,
                 Verdict::PassReported => Outlook::Reported,
                 Verdict::Drop(why) => Outlook::Dropped(why),

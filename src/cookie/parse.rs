@@ -74,7 +74,7 @@ pub enum PlainValue {
 /// Whether `name` is one that every reader takes for one and the same name: printable ASCII without space, quote,
 /// comma, semicolon, equals sign and backslash, not empty, and no `$` in front, which RFC 2965 gave a meaning.
 pub fn is_plain_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.first() != Some(&b'$') && classes(name) & NOT_NAME == 0
+    !name.is_empty() && name.first() != Some(&b'$') && all_classes(name) & NOT_NAME == 0
 }
 
 /// How `value` is written, or `None` when it holds what no reader may be given (RFC 6265bis 4.1.1): a control, a
@@ -128,16 +128,34 @@ fn find(bytes: &[u8], mark: u8) -> Option<usize> {
 
 /// All the reservations about any of `bytes`, together.
 fn classes(bytes: &[u8]) -> u8 {
+    const RUN: usize = 16;
+    let runs = bytes.chunks_exact(RUN);
+    let of_tail = all_classes(runs.remainder());
     // Nearly all values hold nothing odd, and that is seen sixteen bytes at a time.
-    if bytes.iter().fold(0, |odd, byte| odd | odd_mark(*byte)) == 0 {
-        return 0;
+    let mut odd = [0; RUN];
+    for run in runs {
+        let marks = odd.iter_mut().zip(run);
+        marks.for_each(|(odd, byte)| *odd |= odd_mark(*byte));
     }
-    bytes
-        .iter()
-        .fold(0, |all, byte| all | CLASS[usize::from(*byte)])
+    if odd == [0; RUN] {
+        of_tail
+    } else {
+        all_classes(bytes)
+    }
 }
 
-/// Not zero for a byte that has a class. Comparisons alone, so that they are done for many bytes at once.
+#[inline]
+fn all_classes(bytes: &[u8]) -> u8 {
+    let classes = bytes.iter().map(|byte| CLASS[usize::from(*byte)]);
+    classes.fold(0, |all, class| all | class)
+}
+
+/// Whether some framework makes another name of `name`, as far as its bytes tell.
+pub(super) fn may_fold(name: &[u8]) -> bool {
+    all_classes(name) & FOLDED != 0
+}
+
+/// Not zero for a byte that a value has a class for. Comparisons alone, so that they are done for many bytes at once.
 const fn odd_mark(byte: u8) -> u8 {
     (byte < 0x21) as u8
         | (byte > 0x7E) as u8
@@ -152,6 +170,8 @@ const NOT_NAME: u8 = 1;
 const NOT_VALUE: u8 = 2;
 const GAP: u8 = 4;
 const HIGH: u8 = 8;
+/// PHP or Rack make another byte of it in a name.
+const FOLDED: u8 = 16;
 
 /// What is to be said against each byte.
 static CLASS: [u8; 256] = {
@@ -162,11 +182,12 @@ static CLASS: [u8; 256] = {
             b'"' | b';' | b'\\' => NOT_NAME | NOT_VALUE,
             b',' => NOT_NAME | GAP,
             b'=' => NOT_NAME,
+            b'%' | b'+' | b'.' | b'[' => FOLDED,
             _ => 0,
         };
         byte += 1;
     }
-    table[b' ' as usize] = NOT_NAME | GAP;
+    table[b' ' as usize] = NOT_NAME | GAP | FOLDED;
     let mut byte = 0x80;
     while byte <= 0xFF {
         table[byte] = NOT_NAME | HIGH;
@@ -270,7 +291,7 @@ mod tests {
     #[test]
     fn a_byte_is_odd_if_it_has_a_class() {
         for byte in 0..=u8::MAX {
-            let class = CLASS[usize::from(byte)];
+            let class = CLASS[usize::from(byte)] & !FOLDED;
             assert_eq!(odd_mark(byte) != 0, class != 0, "{byte}");
         }
     }

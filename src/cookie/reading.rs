@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use super::name::resembles;
+use super::parse::may_fold;
 use super::policy::{CookiePolicy, CookieRule};
 
 /// Names longer than that cost an allocation.
@@ -15,7 +16,7 @@ type Name = SmallVec<[u8; 64]>;
 impl CookiePolicy {
     /// Whether what frameworks make of `name` may go where `rule`, which it comes under, sends it.
     pub(super) fn reads_alike(&self, name: &[u8], rule: &CookieRule, ticket_name: &[u8]) -> bool {
-        if !name.iter().any(|byte| is_folded(*byte)) {
+        if !may_fold(name) {
             return true;
         }
         let decoded = decoded(name);
@@ -42,7 +43,7 @@ impl CookiePolicy {
 
 /// The other names that frameworks make of `name`.
 pub(super) fn other_readings(name: &[u8]) -> Vec<Vec<u8>> {
-    if !name.iter().any(|byte| is_folded(*byte)) {
+    if !may_fold(name) {
         return Vec::new();
     }
     let decoded = decoded(name);
@@ -65,10 +66,6 @@ fn variables(name: &[u8], decoded: &[u8]) -> SmallVec<[Name; 4]> {
         made.extend([variable(name), variable(array)]);
     }
     made
-}
-
-fn is_folded(byte: u8) -> bool {
-    matches!(byte, b'%' | b'+' | b'.' | b'[' | b' ')
 }
 
 /// As in the query of a URL.

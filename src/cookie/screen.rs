@@ -7,6 +7,7 @@
 
 use super::incoming::Names;
 use super::name::resembles;
+use super::owner::is_mark;
 use super::parse::{Pair, PlainValue, is_plain_name, pairs, plain_value, split_once};
 use super::policy::{CookiePolicy, CookieRule, Mode};
 use super::why::Why;
@@ -41,6 +42,8 @@ pub enum TooMuch {
 pub(super) enum Verdict<'p> {
     /// It is offered as a ticket.
     Ticket,
+    /// It is our own note of whose cookies the browser holds.
+    Mark,
     /// It goes up.
     Pass,
     /// It was not to go up, but the policy only reports.
@@ -63,6 +66,9 @@ impl CookiePolicy {
         let mut incoming = Incoming::default();
         self.judge_all(fields, ticket_name, limits, |pair, verdict| match verdict {
             Verdict::Ticket => incoming.offer(pair.value),
+            Verdict::Mark => {
+                incoming.mark.get_or_insert(pair.value);
+            }
             Verdict::Pass => incoming.pass(pair.whole),
             Verdict::Hold(rule) => incoming.hold(pair, rule),
             Verdict::PassReported => {
@@ -100,7 +106,7 @@ impl CookiePolicy {
             |pair, verdict| match verdict {
                 Verdict::Pass | Verdict::PassReported => names.push(pair.name),
                 Verdict::Hold(_) if !self.enforce => names.push(pair.name),
-                Verdict::Hold(_) | Verdict::Ticket | Verdict::Drop(_) => {}
+                Verdict::Hold(_) | Verdict::Ticket | Verdict::Mark | Verdict::Drop(_) => {}
             },
         );
         names
@@ -141,6 +147,9 @@ impl CookiePolicy {
     pub(super) fn judge(&self, pair: &Pair<'_>, ticket_name: &[u8]) -> Verdict<'_> {
         if pair.name == ticket_name {
             return Verdict::Ticket;
+        }
+        if is_mark(pair.name, ticket_name) {
+            return Verdict::Mark;
         }
         let named = if pair.name.is_empty() {
             // `=__Host-session=EVIL`, or our name alone.

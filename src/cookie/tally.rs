@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
+use super::owner::is_mark;
 use super::parse::pairs;
 use super::policy::CookiePolicy;
 use super::set_cookie::{Ends, SetCookie};
@@ -154,7 +155,8 @@ impl Watch {
         let visitor = self.key.hash_one(asked.visitor);
         self.tally.visitors = self.distinct(Did::Come, b"", visitor);
         for pair in pairs(asked.cookies.iter().copied()) {
-            if pair.name.is_empty() || pair.name == asked.ticket_name {
+            let is_ours = pair.name == asked.ticket_name || is_mark(pair.name, asked.ticket_name);
+            if pair.name.is_empty() || is_ours {
                 continue;
             }
             let is_changed = self.is_changed(asked, pair.name, pair.value);

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::Gateway;
 use super::forward::Call;
+use super::owner::{Mark, adoption};
 use super::reply::make_private;
 use super::site::Site;
 use crate::base::kept::KeptCookie;
@@ -15,6 +16,7 @@ use crate::cookie::admission::{Admission, Bench};
 use crate::cookie::expire;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
+use crate::cookie::owner::Owner;
 use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::Incoming;
 use crate::cookie::set_cookie::Refused;
@@ -41,6 +43,8 @@ pub(super) struct Brought {
     pub stale: Vec<Box<[u8]>>,
     /// Names of copies that are good for nothing without the session.
     pub copies: Vec<Box<[u8]>>,
+    /// Whose cookies it holds, as far as its mark says.
+    pub owner: Option<Owner>,
     /// Whether it holds several cookies of our own name.
     pub several_tickets: bool,
 }
@@ -60,6 +64,8 @@ pub(super) struct Parting<'a> {
     pub stale: Vec<Box<[u8]>>,
     /// Names of copies that are good for nothing in another session than the one they came with.
     pub copies: Vec<Box<[u8]>>,
+    /// The owner's mark, if it is to be another.
+    pub mark: Option<Mark>,
     /// Whether only one of several cookies of our own name is ours.
     pub several_tickets: bool,
 }
@@ -94,6 +100,7 @@ impl Gateway {
         self.tell_withheld(&cookies.withheld, call);
         let record = call.visit.record();
         let jar = record.map_or(&[][..], |record| record.jar(&site.name));
+        let owner = self.owner(&cookies, request.now);
         let several_tickets = cookies.candidates.are_several() || cookies.candidates_surplus;
         if cookies.held.is_empty() && cookies.reported.is_empty() {
             self.meter
@@ -101,6 +108,7 @@ impl Gateway {
             let field = site.cookies.cookie_field(jar, request, cookies.passed());
             return Brought {
                 field,
+                owner,
                 several_tickets,
                 ..Brought::default()
             };
@@ -115,6 +123,7 @@ impl Gateway {
                 .map(|bond| &bond.0),
             jar,
             may_keep: call.visit.may_keep_cookies(),
+            adoption: adoption(owner.as_ref(), record),
             ticket_name: self.desk.cookie.name().as_bytes(),
         };
         let admission = site.cookies.admit(cookies, &bench, request);
@@ -122,6 +131,7 @@ impl Gateway {
         Brought {
             field: site.cookies.cookie_field(jar, request, admission.passed()),
             came: SmallVec::new(),
+            owner,
             adopted: admission.adopted,
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,
@@ -263,6 +273,11 @@ impl Parting<'_> {
                 room = room.saturating_sub(field.len());
                 fits
             }));
+        }
+        if written.may_set
+            && let Some(mark) = &self.mark
+        {
+            ours.extend(mark.field(gateway, written.record.is_some()));
         }
         if !ours.is_empty() || !deletions.is_empty() {
             // Made for this visitor, by a gateway that the app does not know of when it speaks of caches.

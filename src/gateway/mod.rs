@@ -22,6 +22,7 @@ mod cookies;
 mod duties;
 mod forward;
 mod learn;
+mod owner;
 mod path_params;
 mod settle;
 mod witness;
@@ -207,7 +208,9 @@ impl Gateway {
             record: visit.record(),
             request_id: &line.request_id,
         };
-        let (mut change, parting) = learn(&mut response, scene, brought, witness);
+        let owner = brought.owner.take();
+        let (mut change, mut parting) = learn(&mut response, scene, brought, witness);
+        parting.mark = self.mark_after(&change.turn, visit.record(), owner, line.time);
         let renews = mode != SessionMode::Observe;
         change.touch =
             renews && (!change.is_nothing() || visit.touch_is_due(&self.desk.terms, line.time));

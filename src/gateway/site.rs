@@ -10,6 +10,7 @@ use super::admit::Admitted;
 use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::visit::SessionMode;
+use crate::base::clock::Time;
 use crate::cookie::policy::CookiePolicy;
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
@@ -130,6 +131,8 @@ pub struct SiteTable {
     wildcard: HashMap<String, Vec<usize>>,
     /// What any of the sites takes out of paths.
     params: PathParams,
+    /// Until when the last of them adopts cookies.
+    adopt_until: Option<Time>,
 }
 
 impl SiteTable {
@@ -137,6 +140,11 @@ impl SiteTable {
     pub fn new(sites: Vec<Site>) -> Self {
         let mut table = Self {
             params: PathParams::union(sites.iter().map(|site| &site.strip_path_params)),
+            adopt_until: sites
+                .iter()
+                .flat_map(|site| &site.cookies.rules)
+                .filter_map(|rule| rule.adopt_until)
+                .max(),
             sites,
             ..Self::default()
         };
@@ -161,6 +169,11 @@ impl SiteTable {
     /// All sites, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Site> {
         self.sites.iter()
+    }
+
+    /// Until when cookies that browsers hold may still move into a jar at some site.
+    pub const fn adopt_until(&self) -> Option<Time> {
+        self.adopt_until
     }
 
     /// The names of all sites, in the order of the configuration.

@@ -207,7 +207,133 @@ async fn nothing_of_one_user_is_adopted_for_the_next() {
     browser.get("/login").send().await;
     browser.plant("localhost", "/", "PHPSESSID=of-alice; Path=/");
     browser.get("/login-bob").send().await;
-    assert_eq!(browser.names(), ["__Host-session"]);
+    assert_eq!(browser.names(), ["__Host-session", MARK]);
     browser.get("/").send().await;
     assert_eq!(app.last().all("cookie"), [""; 0]);
+}
+
+const MARK: &str = "__Host-session-owner";
+
+/// A cookie that alice left where neither the login nor the logout comes by.
+const LEFT: &str = "PHPSESSID=of-alice; Path=/deep";
+
+#[tokio::test]
+async fn what_one_user_left_on_a_path_apart_never_moves_into_the_next_ones_jar() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    for between in [
+        &["/login-bob"][..],
+        &["/logout", "/login-bob"],
+        &["/logout", "/", "/login-bob"],
+    ] {
+        let browser = gate.browser();
+        browser.get("/login").send().await;
+        browser.plant("localhost", "/deep", LEFT);
+        for path in between {
+            browser.get(path).send().await;
+        }
+        for _ in 0..2 {
+            browser.get("/deep").send().await;
+            assert_eq!(app.last().all("cookie"), [""; 0], "{between:?}");
+            browser.get("/").send().await;
+            assert_eq!(app.last().all("cookie"), [""; 0], "{between:?}");
+        }
+        assert_eq!(browser.names(), ["__Host-session", MARK], "{between:?}");
+    }
+    assert_eq!(counted(&gate, "cookies_adopted").await, 0);
+}
+
+/// Nobody's session connects the two: the browser has to.
+#[tokio::test]
+async fn the_browser_remembers_whose_cookies_it_holds_when_the_session_has_lapsed() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    browser.plant("localhost", "/deep", LEFT);
+    browser.plant(
+        "localhost",
+        "/",
+        "__Host-session=; Path=/; Secure; Max-Age=0",
+    );
+
+    // Whose it is, a login has to tell: until then it stays where it is.
+    browser.get("/deep").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    assert_eq!(browser.names(), ["PHPSESSID", "__Host-session", MARK]);
+
+    browser.get("/login").send().await;
+    browser.get("/deep").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-alice"]);
+    assert_eq!(browser.names(), ["__Host-session", MARK]);
+    assert_eq!(counted(&gate, "cookies_adopted").await, 1);
+}
+
+#[tokio::test]
+async fn a_user_who_logs_in_again_goes_on_with_what_the_browser_held() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    // Known to the app when the gateway came, and to the gateway from a login on.
+    for logins in [
+        &[][..],
+        &["/login"],
+        &["/login", "/login"],
+        &["/login", "/logout", "/login"],
+    ] {
+        let browser = gate.browser();
+        browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+        browser.plant("localhost", "/deep", "PHPSESSID=deep; Path=/deep");
+        if !logins.contains(&"/logout") {
+            browser.get("/").send().await;
+            assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"], "{logins:?}");
+        }
+        for path in logins {
+            browser.get(path).send().await;
+        }
+        browser.get("/deep").send().await;
+        let came = app.last().cookie("PHPSESSID");
+        if logins.contains(&"/logout") {
+            assert_eq!(came.as_deref(), Some("deep"), "{logins:?}");
+        } else {
+            assert_eq!(came.as_deref(), Some("old"), "{logins:?}");
+        }
+        assert!(
+            !browser.names().contains(&"PHPSESSID".to_owned()),
+            "{logins:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_mark_is_ours_alone() {
+    let app = app().await;
+    let site =
+        format!("trust_directives = true\n[site.cookies]\ndefault = \"pass\"\nrules = [{ADOPT}]");
+    let gate = gate_with(&app, &site).await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    let mark = browser.cookie(MARK).unwrap();
+    assert!(!mark.contains("alice"));
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0], "the app never gets it");
+    browser
+        .get(&format!("/set?{MARK}=planted;%20Path=/;%20Secure"))
+        .send()
+        .await;
+    assert_eq!(browser.cookie(MARK).unwrap(), mark, "nor does it set it");
+
+    // One that was made up has less adopted, not more.
+    let other = gate.browser();
+    other
+        .get("/")
+        .holding(&format!("{MARK}=planted; PHPSESSID=old"))
+        .send()
+        .await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    // And nobody gets one where nothing is adopted.
+    let gate = super::gate(&app, "{ name = \"PHPSESSID\", mode = \"keep\" }").await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    browser.get("/logout").send().await;
+    assert_eq!(browser.names(), [""; 0]);
 }

@@ -88,6 +88,7 @@ fn admit(policy: &CookiePolicy, jar: &[KeptCookie], may_keep: bool, field: &str)
         bond: Some(&BOND),
         jar,
         may_keep,
+        adoption: Adoption::Open,
         ticket_name: OURS,
     };
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
