@@ -6,7 +6,10 @@
 use http::HeaderValue;
 
 use super::domain;
+use super::jar::{bare_path, default_path};
 use super::name::Prefix;
+use super::set_cookie::SetCookie;
+use crate::base::kept::CookieIdentity;
 
 /// How many segments of a path are tried. Apps set their cookies for `/` or for where they are mounted.
 const SEGMENTS_MAX: usize = 2;
@@ -44,6 +47,28 @@ pub fn deletions(
         }
     }
     fields
+}
+
+/// The deletion of the cookie at this very place.
+pub fn deletion_at(place: &CookieIdentity) -> Option<HeaderValue> {
+    let domain = Some(&*place.domain).filter(|domain| !domain.is_empty());
+    deletion(&place.name, domain, &place.path)
+}
+
+/// Where a browser will hold the cookie that `field` sets on a request for `path`. `None` where any request finds it by
+/// [`deletions`].
+pub fn place_apart(field: &[u8], path: &str) -> Option<CookieIdentity> {
+    let set = SetCookie::read(field).ok()?;
+    let path = match set.path {
+        Some(path) => std::str::from_utf8(path).ok()?,
+        None => default_path(bare_path(path)),
+    };
+    let domain = std::str::from_utf8(set.domain.unwrap_or_default()).ok()?;
+    (path != "/").then(|| CookieIdentity {
+        name: set.name.into(),
+        domain: domain.into(),
+        path: path.into(),
+    })
 }
 
 fn deletion(name: &[u8], domain: Option<&str>, path: &str) -> Option<HeaderValue> {

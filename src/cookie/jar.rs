@@ -143,12 +143,12 @@ fn keeps_its_prefix(set: &SetCookie<'_>) -> Result<(), Refused> {
     if kept { Ok(()) } else { Err(Refused::Prefix) }
 }
 
-fn bare_path(path: &str) -> &str {
+pub(super) fn bare_path(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
 
 /// RFC 6265bis 5.1.4: up to the last slash, without it.
-fn default_path(path: &str) -> &str {
+pub(super) fn default_path(path: &str) -> &str {
     match path.rsplit_once('/') {
         Some((front, _)) if front.starts_with('/') => front,
         _ => "/",

@@ -61,8 +61,16 @@ impl NamePattern {
             return false;
         }
         let pattern = self.text.as_bytes();
-        let Some((first, wild)) = self.star.and_then(|star| pattern.split_at_checked(star)) else {
+        let Some(star) = self.star else {
             return name == pattern;
+        };
+        // The last byte before the star settles nearly all the others.
+        let last = star.saturating_sub(1);
+        if star > 0 && name.get(last) != pattern.get(last) {
+            return false;
+        }
+        let Some((first, wild)) = pattern.split_at_checked(star) else {
+            return false;
         };
         name.strip_prefix(first)
             .is_some_and(|rest| matches_wild(wild, rest))
@@ -76,6 +84,9 @@ impl NamePattern {
 
 /// Whether `rest` is a run that `wild`, which begins with a star, stands for.
 fn matches_wild(wild: &[u8], mut rest: &[u8]) -> bool {
+    if wild == b"*" {
+        return true;
+    }
     let mut parts = wild.split(|byte| *byte == b'*').skip(1);
     let Some(mut part) = parts.next() else {
         return rest.is_empty();

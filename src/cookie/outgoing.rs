@@ -5,6 +5,7 @@
 
 use http::HeaderValue;
 
+use super::expire::place_apart;
 use super::harden::{Hardening, harden};
 use super::jar::{AppRequest, JarAct, receive};
 use super::name::mentions;
@@ -13,6 +14,7 @@ use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::seal::{Form, ValueKeys};
 use super::set_cookie::{Ends, Refused, SetCookie};
 use crate::base::clock::Time;
+use crate::base::kept::CookieIdentity;
 
 /// What becomes of a `Set-Cookie` of the app.
 #[derive(Debug)]
@@ -127,6 +129,24 @@ impl Unbound<'_> {
     /// Whether it needs a session to be bound to.
     pub fn needs_session(&self) -> bool {
         self.rule.binding == Binding::Session
+    }
+
+    /// Where the browser will hold it, if it is bound to the session and not every request finds it.
+    pub fn place_apart(&self, request: &AppRequest<'_>) -> Option<CookieIdentity> {
+        let set = SetCookie::read(self.field.as_bytes()).ok()?;
+        let is_everywhere = self.rule.overrides.path.is_none() && set.path == Some(b"/");
+        if !self.needs_session() || is_everywhere {
+            return None;
+        }
+        let how = Hardening {
+            overrides: &self.rule.overrides,
+            http_only: true,
+            value: Some(b""),
+            now: request.now,
+            visitor_host: request.visitor_host,
+            shared_domains: &self.policy.shared_domains,
+        };
+        place_apart(harden(&set, &how).ok()?.as_bytes(), request.path)
     }
 
     /// The field that the browser gets.

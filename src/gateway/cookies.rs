@@ -10,7 +10,7 @@ use super::forward::Call;
 use super::owner::{Mark, adoption};
 use super::reply::make_private;
 use super::site::Site;
-use crate::base::kept::KeptCookie;
+use crate::base::kept::{CookieIdentity, KeptCookie};
 use crate::base::meter::Count;
 use crate::cookie::admission::{Admission, Bench};
 use crate::cookie::expire;
@@ -64,6 +64,8 @@ pub(super) struct Parting<'a> {
     pub stale: Vec<Box<[u8]>>,
     /// Names of copies that are good for nothing in another session than the one they came with.
     pub copies: Vec<Box<[u8]>>,
+    /// Copies elsewhere that are good for nothing any more.
+    pub left: Vec<CookieIdentity>,
     /// The owner's mark, if it is to be another.
     pub mark: Option<Mark>,
     /// Whether only one of several cookies of our own name is ours.
@@ -86,6 +88,8 @@ pub(super) struct Written<'a> {
 pub(super) struct Before {
     pub root: Root,
     pub bond: Option<Box<Root>>,
+    /// Where the browser held copies.
+    pub copies: Box<[CookieIdentity]>,
 }
 
 impl Gateway {
@@ -193,6 +197,16 @@ impl Parting<'_> {
         self.unbound.iter().any(Unbound::needs_session)
     }
 
+    /// Where the browser will hold copies that not every request brings.
+    pub fn places_apart(&self, request: &AppRequest<'_>) -> Vec<CookieIdentity> {
+        let bound = self.unbound.iter();
+        let bound = bound.filter_map(|unbound| unbound.place_apart(request));
+        let mirrored = self.mirrored.iter();
+        let mirrored =
+            mirrored.filter_map(|copy| expire::place_apart(copy.as_bytes(), request.path));
+        bound.chain(mirrored).collect()
+    }
+
     /// The session has ended: nothing goes out that would belong to it, and what the browser holds of it goes.
     pub fn end(&mut self) {
         self.mirrored.clear();
@@ -267,8 +281,12 @@ impl Parting<'_> {
                 .then(|| gateway.desk.shadow_deletions(host, path))
                 .into_iter()
                 .flatten();
+            let before = written.before.iter().flat_map(|before| &before.copies);
+            let outlived = before.filter(|copy| written.outlives(&copy.name, site));
+            let left = self.left.iter().chain(outlived);
+            let left = left.filter_map(expire::deletion_at);
             let mut room = DELETION_BYTES_MAX;
-            deletions.extend(shadows.chain(expired).take_while(|field| {
+            deletions.extend(shadows.chain(expired).chain(left).take_while(|field| {
                 let fits = field.len() <= room;
                 room = room.saturating_sub(field.len());
                 fits

@@ -218,11 +218,15 @@ impl Gateway {
             change.turn = visit.upkeep(renews);
         }
         let may_set = visit.may_keep_cookies();
-        // Asked only for copies, which few requests bring.
-        let root = (!parting.copies.is_empty()).then(|| visit.root());
+        // Asked only for copies, which few sessions have.
+        let record = visit.record();
+        let copies = record.map_or_else(Box::default, |record| record.copies.clone());
+        let has_copies = !parting.copies.is_empty() || !copies.is_empty();
+        let root = has_copies.then(|| visit.root());
         let before = root.flatten().map(|root| Before {
             root,
-            bond: visit.record().and_then(|record| record.bond.clone()),
+            bond: record.and_then(|record| record.bond.clone()),
+            copies,
         });
         let settled = self.settle(visit, change, line).await?;
         clean(&mut response, site, &admitted);

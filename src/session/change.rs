@@ -15,6 +15,8 @@ pub struct Change {
     pub data: Vec<DataEdit>,
     /// Edits of a jar, in order.
     pub cookies: Vec<JarEdit>,
+    /// Where the browser gets copies that not every request will bring.
+    pub copies: Vec<CookieIdentity>,
     /// A new expiry of the session's own; `Some(None)` goes back to the usual one.
     pub expiry: Option<Option<Expiry>>,
     /// Whether the response brings values that are bound to the session.
@@ -180,6 +182,9 @@ impl Change {
                 JarEdit::Remove { site, identity } => remove(record, site, identity),
                 JarEdit::Empty { site } => record.jars.remove(site),
             }
+        }
+        for copy in &self.copies {
+            record.remember_copy(copy);
         }
         if let Some(expiry) = self.expiry {
             record.expiry = expiry;

@@ -235,6 +235,7 @@ impl Session {
             record.data = self.record.data.clone();
             record.jars = self.record.jars.clone();
             record.bond = self.record.bond.clone();
+            record.copies = self.record.copies.clone();
             record.expiry = self.record.expiry;
         }
         record.user = user.map(|user| Box::new(user.clone()));

@@ -7,7 +7,7 @@ use super::expiry::Expiry;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
-use crate::base::kept::KeptCookie;
+use crate::base::kept::{CookieIdentity, KeptCookie};
 use crate::base::small_map::SmallMap;
 
 /// What a session knows. Immutable once in a store; a change makes a new one.
@@ -40,7 +40,16 @@ pub struct Record {
     /// The app cookies, by the name of the site.
     #[serde(default, skip_serializing_if = "SmallMap::is_empty")]
     pub jars: SmallMap<Vec<KeptCookie>>,
+    /// Where the browser holds copies that only this session's requests could use and that not every request brings,
+    /// the newest last: they are to go with the session. An empty domain is that of the host alone.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub copies: Box<[CookieIdentity]>,
 }
+
+/// How many of them are remembered; what is older stays in the browser.
+const COPIES_MAX: usize = 16;
+/// How long one may be, all in.
+const COPY_BYTES_MAX: usize = 512;
 
 /// Who logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +117,7 @@ impl Record {
             expiry: None,
             data: SmallMap::new(),
             jars: SmallMap::new(),
+            copies: Box::default(),
         }
     }
 
@@ -116,6 +126,18 @@ impl Record {
         self.user.is_some()
             || !self.data.is_empty()
             || self.jars.values().any(|jar| !jar.is_empty())
+    }
+
+    /// Remembers where the browser holds a copy.
+    pub(super) fn remember_copy(&mut self, copy: &CookieIdentity) {
+        if self.copies.contains(copy) || copy_bytes(copy) > COPY_BYTES_MAX {
+            return;
+        }
+        let mut copies = std::mem::take(&mut self.copies).into_vec();
+        copies.push(copy.clone());
+        let surplus = copies.len().saturating_sub(COPIES_MAX);
+        copies.drain(..surplus);
+        self.copies = copies.into();
     }
 
     /// The jar of `site`.
@@ -145,8 +167,13 @@ impl Record {
         });
         let data = self.data.iter();
         let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
-        256 + jars + user + data
+        let copies: usize = self.copies.iter().map(copy_bytes).sum();
+        256 + jars + user + data + copies
     }
+}
+
+fn copy_bytes(copy: &CookieIdentity) -> usize {
+    copy.name.len() + copy.domain.len() + copy.path.len() + 32
 }
 
 fn map_bytes(map: &Map<String, Value>) -> usize {

@@ -310,3 +310,55 @@ async fn clear_site_data_takes_every_cookie_of_the_app_and_leaves_the_ticket() {
     browser.get("/").send().await;
     assert_eq!(app.last().all("cookie"), ["csrf=new"]);
 }
+
+/// Paths that the requests which end it are not for.
+#[tokio::test]
+async fn copies_go_with_the_session_wherever_they_stand_in_the_browser() {
+    let app = app().await;
+    for mode in ["seal", "sign", "mirror"] {
+        let gate = gate(&app, &format!("{{ name = \"c*\", mode = \"{mode}\" }}")).await;
+        for end in ["/logout", "/login-bob", "/clear"] {
+            let browser = gate.browser();
+            browser.get("/login").send().await;
+            browser
+                .get("/set?c1=apples;%20Path=/shop&c2=pears;%20Path=/a/b/c/d&c3=x;%20Path=/")
+                .send()
+                .await;
+            // The default path.
+            browser.get("/m/n/o/p?c4=plums").send().await;
+            browser.get(end).send().await;
+            let left = browser.names();
+            assert!(
+                left.iter().all(|name| name == "__Host-session"),
+                "{mode} {end}: {left:?}"
+            );
+        }
+        // A login that takes the jar along takes them along.
+        let browser = gate.browser();
+        browser.get("/set?c1=apples;%20Path=/shop").send().await;
+        browser.get("/login").send().await;
+        browser.get("/shop").send().await;
+        assert_eq!(app.last().all("cookie"), ["c1=apples"], "{mode}");
+        browser.get("/logout").send().await;
+        assert_eq!(browser.names(), [""; 0], "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn of_copies_on_many_paths_the_newest_are_remembered() {
+    let app = app().await;
+    let gate = gate(&app, SEAL).await;
+    let browser = gate.browser();
+    for nth in 0..40 {
+        let target = format!("/set?cart=apples;%20Path=/p{nth}");
+        browser.get(&target).send().await;
+    }
+    let answer = browser.get("/logout").send().await;
+    let deleted: Vec<String> = answer
+        .set_cookies()
+        .into_iter()
+        .filter(|line| line.starts_with("cart=; Path=/p"))
+        .collect();
+    assert_eq!(deleted.len(), 16);
+    assert!(deleted[15].starts_with("cart=; Path=/p39;"), "{deleted:?}");
+}
