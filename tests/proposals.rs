@@ -80,7 +80,9 @@ fn sightings() -> impl Strategy<Value = Sightings> {
     let places = || prop::collection::btree_set(name(), 0..4);
     let said = (few(), few(), few(), few(), few(), few());
     let came = (few(), few(), few(), few());
-    (said, came, places(), places()).prop_map(|(said, came, set_by, echoed_in)| Sightings {
+    let by = (few(), few(), few());
+    let all = (said, came, by, places(), places());
+    all.prop_map(|(said, came, by, set_by, echoed_in)| Sightings {
         set: said.0,
         deleted: said.1,
         http_only: said.2,
@@ -91,6 +93,9 @@ fn sightings() -> impl Strategy<Value = Sightings> {
         unknown: came.1,
         changed: came.2,
         echoed_in_query: came.3,
+        sent_by: by.0,
+        changed_by: by.1,
+        echoed_by: by.2,
         set_by,
         // Most values are not repeated.
         echoed_in: if came.3 == 0 {
@@ -104,8 +109,10 @@ fn sightings() -> impl Strategy<Value = Sightings> {
 
 fn tally() -> impl Strategy<Value = Tally> {
     let cookies = prop::collection::btree_map(name(), sightings(), 0..12);
-    (any::<u64>(), cookies, any::<u64>()).prop_map(|(requests, cookies, untold)| Tally {
+    let counts = (any::<u64>(), 0..9_u64, any::<u64>());
+    (counts, cookies).prop_map(|((requests, visitors, untold), cookies)| Tally {
         requests,
+        visitors,
         cookies,
         untold,
     })
