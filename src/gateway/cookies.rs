@@ -2,7 +2,7 @@
 //! what it gets, once the session is written.
 
 use http::HeaderMap;
-use http::header::{HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use smallvec::SmallVec;
 
 use super::Gateway;
@@ -18,7 +18,7 @@ use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
 use crate::cookie::owner::Owner;
 use crate::cookie::policy::{Binding, Mode};
-use crate::cookie::screen::Incoming;
+use crate::cookie::screen::{Incoming, TooMuch};
 use crate::cookie::set_cookie::Refused;
 use crate::cookie::why::Why;
 use crate::session::{Record, Root};
@@ -93,6 +93,20 @@ pub(super) struct Before {
 }
 
 impl Gateway {
+    /// Judges the cookies that the browser brought, as far as that can be done before the session is open.
+    pub(super) fn screen_in<'a>(
+        &self,
+        site: &'a Site,
+        headers: &'a HeaderMap,
+    ) -> Result<Incoming<'a>, TooMuch> {
+        let fields = headers.get_all(COOKIE).iter();
+        // Usual crumbs of HTTP/2 cost no allocation.
+        let fields: SmallVec<[&[u8]; 24]> = fields.map(HeaderValue::as_bytes).collect();
+        let ticket_name = self.desk.cookie.name().as_bytes();
+        site.cookies
+            .screen_in(fields.iter().copied(), ticket_name, &self.cookie_limits)
+    }
+
     /// Judges the cookies that the browser brought, now that the session is open.
     pub(super) fn admit_cookies(
         &self,

@@ -45,12 +45,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::{COOKIE, HOST, HeaderValue, STRICT_TRANSPORT_SECURITY, TRAILER};
+use http::header::{HOST, HeaderValue, STRICT_TRANSPORT_SECURITY, TRAILER};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use smallvec::SmallVec;
 
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Entry, Line, Logged};
@@ -72,7 +71,7 @@ use self::witness::Witness;
 use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::meter::{Count, Meter};
-use crate::cookie::screen::{CookieLimits, Incoming as Cookies, TooMuch};
+use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
 use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
@@ -247,19 +246,6 @@ impl Gateway {
         );
         self.desk.write(headers, &settled.news, host, now);
         Ok(response)
-    }
-
-    fn screen_in<'a>(
-        &'a self,
-        site: &'a Site,
-        headers: &'a HeaderMap,
-    ) -> Result<Cookies<'a>, TooMuch> {
-        let fields = headers.get_all(COOKIE).iter();
-        // Usual crumbs of HTTP/2 cost no allocation.
-        let fields: SmallVec<[&[u8]; 24]> = fields.map(HeaderValue::as_bytes).collect();
-        let ticket_name = self.desk.cookie.name().as_bytes();
-        site.cookies
-            .screen_in(fields.iter().copied(), ticket_name, &self.cookie_limits)
     }
 
     async fn open_visit(
