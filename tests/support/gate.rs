@@ -140,6 +140,11 @@ impl Gate {
             killed.is_ok_and(|status| status.success()),
             "kill -TERM {pid}"
         );
+        self.ended().await
+    }
+
+    /// Waits until it has ended, and tells how.
+    pub async fn ended(&mut self) -> ExitStatus {
         eventually("the gateway ends after SIGTERM", async || {
             self.child.try_wait().expect("the process")
         })
