@@ -32,7 +32,7 @@ pub(super) type Body = Either<Full<Bytes>, Watching>;
 
 /// An answer that is there, or one that is worked on.
 pub(super) enum Answer {
-    Now(Response<Body>),
+    Now(Box<Response<Body>>),
     Reload(Coming),
 }
 
@@ -40,7 +40,7 @@ impl Answer {
     /// Waits for it.
     pub(super) async fn come(self) -> Response<Body> {
         match self {
-            Self::Now(answer) => answer,
+            Self::Now(answer) => *answer,
             Self::Reload(coming) => {
                 let (status, told) = reload::answer(coming.await.as_ref());
                 text(status, JSON, format!("{told}\n")).map(Either::Left)
@@ -60,10 +60,10 @@ pub(super) fn answer<B>(
     let page = Page::at(path);
     let door = admin.door.current();
     if !door.is_open(page) && !door.takes(request.headers()) {
-        return Answer::Now(unauthorized(admin, path).map(Either::Left));
+        return Answer::Now(Box::new(unauthorized(admin, path).map(Either::Left)));
     }
     let read = [Method::GET, Method::HEAD];
-    Answer::Now(match page {
+    let answer = match page {
         Some(_) if !read.contains(request.method()) => not_allowed("GET, HEAD").map(Either::Left),
         Some(page) => show(admin, page).map(Either::Left),
         None if path == reload::PATH && request.method() == Method::POST => {
@@ -78,7 +78,8 @@ pub(super) fn answer<B>(
             let query = request.uri().query().unwrap_or_default();
             learn(admin, query, peer, taken)
         }
-    })
+    };
+    Answer::Now(Box::new(answer))
 }
 
 fn show(admin: &Admin, page: Page) -> Response<Full<Bytes>> {

@@ -1,6 +1,7 @@
 //! A value that is replaced whole while it is in use, such as a configuration, and how each core looks at it.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ impl<T> Latest<T> {
     /// How this core looks at it.
     pub fn on_this_core(&self) -> OnCore<T> {
         let cache = Cache::new(Arc::clone(&self.0));
-        let held = Rc::new(self.current());
+        let held = Rc::new(Held(self.current()));
         OnCore(Rc::new(RefCell::new(Look { cache, held })))
     }
 }
@@ -46,17 +47,28 @@ pub struct OnCore<T>(Rc<RefCell<Look<T>>>);
 
 struct Look<T> {
     cache: Cache<Arc<ArcSwap<T>>, Arc<T>>,
-    held: Rc<Arc<T>>,
+    held: Rc<Held<T>>,
+}
+
+/// A value that somebody on this core began with.
+pub struct Held<T>(Arc<T>);
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 impl<T> OnCore<T> {
     /// The value that counts now, to be kept for as long as what begins with it lasts.
-    pub fn now(&self) -> Rc<Arc<T>> {
+    pub fn now(&self) -> Rc<Held<T>> {
         let mut look = self.0.borrow_mut();
         let Look { cache, held } = &mut *look;
         let current = cache.load();
-        if !Arc::ptr_eq(current, held) {
-            *held = Rc::new(Arc::clone(current));
+        if !Arc::ptr_eq(current, &held.0) {
+            *held = Rc::new(Held(Arc::clone(current)));
         }
         Rc::clone(held)
     }

@@ -28,10 +28,6 @@ use crate::server::tls::{CertificateSet, Certificates};
 /// What a reload asks of whoever started the gateway.
 pub struct Source {
     /// Reads the configuration again, and looks whether the files that it names are there.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a name for it would hide what it is"
-    )]
     pub read: Box<dyn Fn() -> Result<Loaded, Vec<Fault>> + Send>,
     /// From now on logs by this level.
     pub log_level: Box<dyn Fn(Level) + Send>,

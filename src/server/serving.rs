@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::latest::OnCore;
+use crate::base::latest::{Held, OnCore};
 use crate::base::meter::Meter;
 use crate::server::Setup;
 use crate::server::connection::Core;
@@ -14,8 +14,13 @@ use crate::server::drain::Drain;
 /// Hands each new connection what it is served with.
 pub(super) struct Serving<H> {
     setup: OnCore<Setup>,
-    /// Made of this setup.
-    latest: RefCell<(Rc<Arc<Setup>>, Rc<Core<H>>)>,
+    latest: RefCell<Made<H>>,
+}
+
+/// What was made last, and of which setup.
+struct Made<H> {
+    of: Rc<Held<Setup>>,
+    core: Rc<Core<H>>,
 }
 
 impl<H: Clone> Serving<H> {
@@ -28,7 +33,10 @@ impl<H: Clone> Serving<H> {
             drain,
             meter,
         };
-        let latest = RefCell::new((now, Rc::new(core)));
+        let latest = RefCell::new(Made {
+            of: now,
+            core: Rc::new(core),
+        });
         Self { setup, latest }
     }
 
@@ -36,8 +44,8 @@ impl<H: Clone> Serving<H> {
     pub(super) fn core(&self) -> Rc<Core<H>> {
         let now = self.setup.now();
         let mut latest = self.latest.borrow_mut();
-        let (made_of, core) = &mut *latest;
-        if !Rc::ptr_eq(made_of, &now) {
+        let Made { of, core } = &mut *latest;
+        if !Rc::ptr_eq(of, &now) {
             *core = Rc::new(Core {
                 settings: Arc::clone(&now.settings),
                 tls: Arc::clone(&now.tls).into(),
@@ -45,7 +53,7 @@ impl<H: Clone> Serving<H> {
                 drain: core.drain.clone(),
                 meter: Arc::clone(&core.meter),
             });
-            *made_of = now;
+            *of = now;
         }
         Rc::clone(core)
     }
