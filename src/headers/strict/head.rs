@@ -76,6 +76,9 @@ impl Head {
             let Some((b'\r', line)) = line.split_last() else {
                 return Err(Fault::LineEnd);
             };
+            if !is_text(line) {
+                return Err(self.bad_byte());
+            }
             let is_first = self.line == 0;
             self.line = end + 1;
             self.searched = end + 1;
@@ -86,6 +89,15 @@ impl Head {
             } else {
                 self.read_field(line, limits)?;
             }
+        }
+    }
+
+    /// A control byte stands in the line.
+    const fn bad_byte(&self) -> Fault {
+        if self.line == 0 {
+            Fault::RequestLine
+        } else {
+            Fault::Field
         }
     }
 
@@ -135,15 +147,14 @@ impl Head {
         let Some((b':', value)) = rest.split_first() else {
             return Err(Fault::Field);
         };
-        if name.is_empty() || name.len() >= NAME_BYTES_MAX || !is_text(value) {
+        if name.is_empty() || name.len() >= NAME_BYTES_MAX {
             return Err(Fault::Field);
         }
         // By length first: nearly all names are done with that.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
-                if std::mem::replace(&mut self.hosts, true) {
-                    return Err(Fault::Host);
-                }
+                let again = std::mem::replace(&mut self.hosts, true);
+                return if again { Err(Fault::Host) } else { Ok(()) };
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 let is_known = trim(value).eq_ignore_ascii_case(b"100-continue");
@@ -195,16 +206,20 @@ impl Head {
 pub(super) fn request_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\n', bytes)?;
     let line = bytes.get(..end)?.strip_suffix(b"\r")?;
+    if !is_text(line) {
+        return None;
+    }
     let (method, target, _) = parts(line)?;
     is_target(target).then_some((method, target))
 }
 
 /// Splits at single spaces; a space more ends up in the version, which has none.
 fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (method, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
-    let rest = rest.get(1..)?;
-    let (target, version) = rest.split_at_checked(memchr::memchr(b' ', rest)?)?;
-    is_token(method).then_some((method, target, version.get(1..)?))
+    let (method, rest) = line.split_at_checked(token_length(line))?;
+    let rest = rest.strip_prefix(b" ")?;
+    let space = rest.iter().position(|byte| *byte == b' ')?;
+    let (target, version) = rest.split_at_checked(space)?;
+    (!method.is_empty()).then_some((method, target, version.get(1..)?))
 }
 
 /// Whether it is a target in a form that we serve and that the parser behind us takes whole: it would cut a fragment
@@ -213,7 +228,7 @@ fn is_target(target: &[u8]) -> bool {
     if is_plain_target(target) || target == b"*" {
         return true;
     }
-    if memchr::memchr(b'#', target).is_some() {
+    if target.contains(&b'#') {
         return false;
     }
     let is_origin = target.first() == Some(&b'/');
