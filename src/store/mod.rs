@@ -11,6 +11,8 @@
 
 mod answer;
 
+mod fate;
+
 mod fault;
 
 pub mod catalogue;
@@ -34,10 +36,11 @@ pub mod sweep;
 
 pub use answer::Answer;
 pub use catalogue::{Catalogue, Cursor, Node, NodeKey, Page};
+pub use fate::Fate;
 pub use fault::StoreFault;
 
 use crate::base::clock::Time;
-use crate::session::{Commit, Committed, Opening, Ticket};
+use crate::session::{Commit, Committed, Opening, Ticket, TicketKey};
 
 /// A place where sessions live.
 pub trait Store: Send + Sync {
@@ -46,6 +49,11 @@ pub trait Store: Send + Sync {
 
     /// Does what a request asks, creating the session if its ticket can open one by itself.
     fn commit(&self, commit: Commit) -> Answer<Committed>;
+
+    /// What has become of the sessions that the tickets with these keys led to when they last opened one; as many
+    /// answers, in the same order. It may lie half a second behind what other processes did, not behind this one's own
+    /// commits.
+    fn fates(&self, keys: Vec<TicketKey>, now: Time) -> Answer<Vec<Fate>>;
 
     /// Removes up to `at_most` sessions and tombstones that nobody can open any more; tells how many it removed.
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize>;

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::roll::{Roll, Users};
 use super::by_key::ByKey;
-use super::{Answer, Catalogue, Store, StoreFault};
+use super::{Answer, Catalogue, Fate, Store, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{
     Closed, Commit, Committed, Effects, Opening, Session, Terms, Ticket, TicketKey,
@@ -89,6 +89,14 @@ impl Store for MemoryStore {
 
     fn commit(&self, commit: Commit) -> Answer<Committed> {
         Answer::Now(Some(self.0.commit(&commit)))
+    }
+
+    fn fates(&self, keys: Vec<TicketKey>, now: Time) -> Answer<Vec<Fate>> {
+        let fate = |key| match self.0.find(key) {
+            Some(slot) => Fate::of(&lock(&slot), &self.0.terms, now),
+            None => Fate::Unknown,
+        };
+        Answer::now(keys.iter().map(fate).collect())
     }
 
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize> {

@@ -36,7 +36,7 @@ pub use tls::TlsFault;
 
 use self::pool::Connections;
 use self::watch::{Crier, Own, Watch};
-use super::remote::driver::{Driver, Found, Listener, Writing, Written};
+use super::remote::driver::{Driver, Found, Listener, Revision, Writing, Written};
 use super::{Cursor, Node, Page, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
@@ -120,6 +120,14 @@ impl PostgresDriver {
 impl Driver for PostgresDriver {
     async fn find(&self, key: &TicketKey, now: Time) -> Result<Found, StoreFault> {
         rows::find(&self.connections, key, now).await
+    }
+
+    async fn glance(
+        &self,
+        keys: &[TicketKey],
+        _now: Time,
+    ) -> Result<Vec<Option<Revision>>, StoreFault> {
+        rows::glance(&self.connections, keys).await
     }
 
     async fn write(&self, writing: &Writing) -> Result<Written, StoreFault> {

@@ -145,6 +145,24 @@ pub(super) async fn find(
     })
 }
 
+/// Which writings the rows of these tickets are of, in the order of `keys`.
+pub(super) async fn glance(
+    connections: &Connections,
+    keys: &[TicketKey],
+) -> Result<Vec<Option<Revision>>, StoreFault> {
+    let sql = "SELECT s.revision FROM unnest($1) WITH ORDINALITY AS asked (key, place) \
+         LEFT JOIN cloakroom.tickets t ON t.key = asked.key \
+         LEFT JOIN cloakroom.sessions s ON s.root = t.root ORDER BY asked.place";
+    let keys: Vec<&[u8]> = keys.iter().map(|key| &key.0[..]).collect();
+    let parameters: [Parameter<'_>; 1] = [(&keys, Type::BYTEA_ARRAY)];
+    let rows = connections.rows(sql, &parameters).await?;
+    let revision = |row: &tokio_postgres::Row| -> Result<Option<Revision>, PostgresFault> {
+        let bits: Option<i64> = row.try_get(0)?;
+        Ok(bits.map(|bits| Revision(bits.cast_unsigned())))
+    };
+    Ok(rows.iter().map(revision).collect::<Result<_, _>>()?)
+}
+
 /// The sessions that are listed under a user.
 pub(super) async fn of_user(
     connections: &Connections,

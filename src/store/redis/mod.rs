@@ -28,6 +28,8 @@ mod walk;
 
 mod nodes;
 
+mod glance;
+
 mod watch;
 
 mod startup;
@@ -48,7 +50,7 @@ use self::servers::Servers;
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
-use crate::store::remote::driver::{Driver, Found, Listener, Writing, Written};
+use crate::store::remote::driver::{Driver, Found, Listener, Revision, Writing, Written};
 use crate::store::{Cursor, Node, Page, StoreFault};
 
 /// Moves rows to and from Redis or Valkey.
@@ -114,6 +116,14 @@ impl Driver for RedisDriver {
         let (found, is_new) = rows::read_found(answer)?;
         self.note_birth(is_new, now).await;
         Ok(found)
+    }
+
+    async fn glance(
+        &self,
+        keys: &[TicketKey],
+        _now: Time,
+    ) -> Result<Vec<Option<Revision>>, StoreFault> {
+        glance::glance(&self.servers, keys).await
     }
 
     async fn write(&self, writing: &Writing) -> Result<Written, StoreFault> {

@@ -13,6 +13,7 @@ use crate::store::StoreFault;
 use crate::store::remote::driver::{Found, Revision, Row, RowChange, Writing, Written};
 
 static FIND: Lua = Lua::new(include_str!("find.lua"));
+static GLANCE: Lua = Lua::new(include_str!("glance.lua"));
 static WRITE: Lua = Lua::new(include_str!("write.lua"));
 static OF_USER: Lua = Lua::new(include_str!("of_user.lua"));
 
@@ -33,6 +34,21 @@ pub(super) fn read_found(answer: Value) -> Result<(Found, bool), StoreFault> {
     let row = row.as_deref().map(read_row).transpose()?;
     let born = Time::from_millis(born);
     Ok((Found { born, row }, is_new))
+}
+
+/// Asks which writings the rows of these tickets are of, all of one family.
+pub(super) fn glance(names: &Names, family: Family, keys: &[TicketKey]) -> Ask {
+    let tickets: Vec<_> = keys.iter().map(|key| names.ticket(family, key)).collect();
+    Ask::script(&GLANCE, vec![names.born(family)])
+        .with_keys(&tickets)
+        .with(names.session_before_root(family))
+        .with(REVISION_CHARS)
+}
+
+/// What came of it.
+pub(super) fn read_glance(answer: Value) -> Result<Vec<Option<Revision>>, StoreFault> {
+    let revisions: Vec<Vec<u8>> = read(answer)?;
+    Ok(revisions.iter().map(|text| read_revision(text)).collect())
 }
 
 /// Asks to write the rows of `writing`, family by family. By the law of families there is only one; a session that comes

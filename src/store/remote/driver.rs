@@ -27,6 +27,23 @@ pub trait Driver: Send + Sync + 'static {
         now: Time,
     ) -> impl Future<Output = Result<Found, StoreFault>> + Send;
 
+    /// Which writing the rows of these tickets are of now, in the order of `keys`. It is asked a few times a second, for
+    /// all streams that are open; a server can tell it without sending the rows.
+    fn glance(
+        &self,
+        keys: &[TicketKey],
+        now: Time,
+    ) -> impl Future<Output = Result<Vec<Option<Revision>>, StoreFault>> + Send {
+        async move {
+            let mut revisions = Vec::with_capacity(keys.len());
+            for key in keys {
+                let found = self.find(key, now).await?;
+                revisions.push(found.row.map(|row| row.revision));
+            }
+            Ok(revisions)
+        }
+    }
+
     /// Writes all rows of `writing`, or nothing.
     fn write(&self, writing: &Writing) -> impl Future<Output = Result<Written, StoreFault>> + Send;
 

@@ -23,6 +23,8 @@ mod plan;
 
 mod commits;
 
+mod fates;
+
 mod listing;
 
 mod take_over;
@@ -38,9 +40,9 @@ pub use self::driver::Driver;
 use self::opens::Asking;
 use self::shared::{Patience, Reply, Shared};
 use self::thread::Thread;
-use super::{Answer, Catalogue, Store, StoreFault};
+use super::{Answer, Catalogue, Fate, Store, StoreFault};
 use crate::base::clock::Time;
-use crate::session::{Commit, Committed, Opening, Terms, Ticket};
+use crate::session::{Commit, Committed, Opening, Terms, Ticket, TicketKey};
 
 /// How long anybody waits for the server, and what may be kept of it here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +169,12 @@ impl<D: Driver> Store for RemoteStore<D> {
                 self.runtime
                     .spawn(async move { shared.write_for_committers(turns).await });
             }
+        })
+    }
+
+    fn fates(&self, keys: Vec<TicketKey>, now: Time) -> Answer<Vec<Fate>> {
+        self.have(self.shared.timeout, move |shared| async move {
+            shared.fates(keys, now).await
         })
     }
 

@@ -12,6 +12,7 @@ use std::sync::{PoisonError, RwLock};
 use super::driver::{Found, Listener, Row};
 use crate::base::clock::{Stopwatch, Time};
 use crate::session::{Closed, FAMILIES, Opening, Session, Terms, Ticket, TicketKey};
+use crate::store::Fate;
 use crate::store::known::{Generation, Kept, Known};
 
 /// What guesses may take without a near cache, in bytes.
@@ -72,6 +73,14 @@ impl Nearby {
         });
         let is_stranger = || ticket.is_stored() && self.strangers.have(key);
         known.or_else(|| is_stranger().then_some(Opening::Closed(Closed::Unknown)))
+    }
+
+    /// What has become of the session that the ticket with this key led to, if that is known without asking the server.
+    pub(super) fn fate(&self, key: &TicketKey, terms: &Terms, now: Time) -> Option<Fate> {
+        self.known.with(key, |entry| match entry {
+            Some(row) => Fate::of(&row.session, terms, now),
+            None => Fate::Unknown,
+        })
     }
 
     /// The row that was last seen under `key`; good for a compare-and-set and nothing else. That there was none is not

@@ -37,10 +37,10 @@ use std::sync::Arc;
 
 use self::own::{Own, open_by_itself};
 use self::shadow::{as_noted, as_shadowed};
-use super::{Answer, Catalogue, Store};
+use super::{Answer, Catalogue, Fate, Store};
 use crate::base::clock::Time;
 use crate::cookie::attributes::TicketCookie;
-use crate::session::{Commit, Committed, Opening, Terms, Ticket};
+use crate::session::{Commit, Committed, Opening, Terms, Ticket, TicketKey};
 
 /// Sessions in sealed tickets.
 pub struct SealedStore {
@@ -91,6 +91,23 @@ impl Store for SealedStore {
             (own, None) => Answer::now(own.into()),
             (own, Some(revocations)) => self.with_shadow(own, revocations, commit),
         }
+    }
+
+    fn fates(&self, keys: Vec<TicketKey>, now: Time) -> Answer<Vec<Fate>> {
+        let Some(revocations) = &self.revocations else {
+            return Answer::now(vec![Fate::Unknown; keys.len()]);
+        };
+        let untimed = |fate| match fate {
+            // A shadow is never idle, and is not what a visitor would renew.
+            Fate::Live { next, .. } => Fate::Live {
+                next,
+                timed: false,
+                touch_is_due: false,
+            },
+            Fate::Unknown | Fate::Over(_) => fate,
+        };
+        let fates = revocations.fates(keys, now);
+        fates.map(move |fates| fates.into_iter().map(untimed).collect())
     }
 
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize> {

@@ -79,7 +79,7 @@ impl Catalogue for SqliteStore {
 
 impl SqliteStore {
     /// Has a reader make a list.
-    fn list<T: Send + 'static>(
+    pub(super) fn list<T: Send + 'static>(
         &self,
         make: impl FnOnce(&Connection) -> Result<T, StoreFault> + Send + 'static,
     ) -> Answer<T> {

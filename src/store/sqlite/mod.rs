@@ -7,6 +7,7 @@
 
 mod claim;
 mod company;
+mod fates;
 mod fault;
 mod list;
 mod nodes;
@@ -36,9 +37,9 @@ use self::reader::Reader;
 pub use self::schema::SCHEMA_VERSION;
 use self::writer::{Asked, Writer};
 use super::known::{Entry, Known};
-use super::{Answer, Catalogue, Store, StoreFault};
+use super::{Answer, Catalogue, Fate, Store, StoreFault};
 use crate::base::clock::Time;
-use crate::session::{Commit, Committed, Opening, Terms, Ticket};
+use crate::session::{Commit, Committed, Opening, Terms, Ticket, TicketKey};
 
 /// Reads are short; two threads keep one slow read from holding up the rest.
 const READERS: usize = 2;
@@ -223,6 +224,10 @@ impl Store for SqliteStore {
         let claim = Claim::default();
         let job = |reply| writer::Job::Commit(Box::new(commit), claim.clone(), Asked::from(reply));
         self.ask(&self.writes, job, Some(claim.clone()))
+    }
+
+    fn fates(&self, keys: Vec<TicketKey>, now: Time) -> Answer<Vec<Fate>> {
+        self.fates_of(keys, now)
     }
 
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize> {
