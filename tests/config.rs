@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloakroom::config::keys::{KEYS, Kind};
 use cloakroom::config::settings::{AccessLog, Engine, Text, UpstreamHost};
 use cloakroom::config::{self, Faults, Loaded, check_files};
-use cloakroom::upstream::Address;
+use cloakroom::upstream::{Address, ClientFiles, TlsSettings};
 
 /// The least that works, on lines 1 to 7.
 const LEAST: &str = r#"[[tls.certificate]]
@@ -76,6 +76,9 @@ fn the_least_configuration_gets_every_default() {
     assert_eq!(headers, ["X-Session-Id", "X-Session-User"]);
     let (host, port) = ("127.0.0.1".to_owned(), 3000);
     assert_eq!(site.upstream.address, Address::Tcp { host, port });
+    assert_eq!(site.upstream.body_timeout, Duration::from_secs(60));
+    assert_eq!(site.upstream.header_bytes, 64 << 10);
+    assert_eq!(site.upstream.tls, None);
 }
 
 #[test]
@@ -345,6 +348,27 @@ fn each_fault_names_place_key_value_and_way_out() {
         (
             "[server.limits]\nbody_timeout = \"0\"",
             "x.toml:9:16: server.limits.body_timeout = \"0\": a wait of no time at all, and there is no switching it off; write for example \"30s\"",
+        ),
+        (
+            "[site.upstream_options]\nca_file = \"ca.pem\"",
+            "x.toml:9:11: site.upstream_options.ca_file = \"ca.pem\": no upstream of this site is spoken to over TLS; write https:// in upstream, or take it out",
+        ),
+        (
+            "[site.upstream_options]\nheader_bytes = \"2MiB\"",
+            "x.toml:9:16: site.upstream_options.header_bytes = \"2MiB\": each response may make us hold so much; write at most \"1MiB\"",
+        ),
+        (
+            "[site.upstream_options]\nheader_bytes = \"512B\"",
+            "x.toml:9:16: site.upstream_options.header_bytes = \"512B\": too little; write at least \"1KiB\"",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nupstream = [\"https://app\"]\n[site.upstream_options]\nclient_cert_file = \"c.pem\"\ntls_name = \"a b\"",
+            "x.toml:13:20: site.upstream_options.client_cert_file = \"c.pem\": has no key; write client_key_file as well\n\
+             x.toml:14:12: site.upstream_options.tls_name = \"a b\": neither a DNS name nor an IP address; write the name that the app's certificate holds",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nupstream = [\"https://app\"]\n[site.upstream_options]\nclient_key_file = \"k.pem\"",
+            "x.toml:13:19: site.upstream_options.client_key_file = \"k.pem\": has no certificate; write client_cert_file as well",
         ),
         (
             "[site.headers]\n\"X-A\" = \"{user.ident}\"",
@@ -812,6 +836,38 @@ fn a_variable_beats_the_file_and_is_named_when_it_is_wrong() {
         faults_with(&text, &[("CLOAKROOM_PORT", "tcp://10.0.0.1:8443")]),
         ""
     );
+}
+
+#[test]
+fn an_app_behind_tls_has_its_files_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("main.toml");
+    let text = LEAST.replace("http://127.0.0.1:3000", "https://app.internal");
+    let options = "[site.upstream_options]\nca_file = \"ca.pem\"\nclient_cert_file = \"c.pem\"\n\
+                   client_key_file = \"k.pem\"\ntls_name = \"app.example\"\n";
+    fs::write(&file, text + options).unwrap();
+
+    let settings = config::load(&file, &[]).unwrap().settings;
+    let (host, port) = ("app.internal".to_owned(), 443);
+    let upstream = &settings.sites[0].upstream;
+    assert_eq!(upstream.address, Address::Tls { host, port });
+    let expected = TlsSettings {
+        ca_file: Some(folder.path().join("ca.pem")),
+        client: Some(ClientFiles {
+            cert_file: folder.path().join("c.pem"),
+            key_file: folder.path().join("k.pem"),
+        }),
+        name: Some("app.example".to_owned()),
+    };
+    assert_eq!(upstream.tls, Some(expected));
+    let absent = check_files(&settings);
+    for key in ["ca_file", "client_cert_file", "client_key_file"] {
+        let key = format!("site.upstream_options.{key}");
+        assert!(
+            absent.iter().any(|fault| fault.key == key),
+            "{key}: {absent:?}"
+        );
+    }
 }
 
 #[test]
