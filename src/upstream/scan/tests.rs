@@ -269,3 +269,104 @@ fn nothing_is_taken_before_it_was_asked_for_and_nothing_after_it() {
         assert!(scan.is_idle());
     }
 }
+
+// === beside hyper ===
+
+/// What one answer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Whole,
+    Unfinished,
+    Refused,
+}
+
+/// What hyper makes of `text` as the answer to a `GET`, while the connection stays open.
+async fn by_hyper(text: Vec<u8>) -> Outcome {
+    use http_body_util::{BodyExt, Empty};
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::AsyncWriteExt;
+
+    let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await.unwrap();
+    tokio::task::spawn_local(connection);
+    let request = http::Request::new(Empty::<bytes::Bytes>::new());
+    let answer = tokio::task::spawn_local(async move {
+        let response = sender.send_request(request).await?;
+        response.into_body().collect().await
+    });
+    // The request is on its way before its answer comes.
+    tokio::task::yield_now().await;
+    theirs.write_all(&text).await.unwrap();
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+    if !answer.is_finished() {
+        return Outcome::Unfinished;
+    }
+    match answer.await.unwrap() {
+        Ok(_) => Outcome::Whole,
+        Err(_) => Outcome::Refused,
+    }
+}
+
+fn answers() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let sound = proptest::sample::select(vec![
+        "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello world!",
+        "HTTP/1.1 200 OK\r\nserver: x\r\nContent-Length: 2, 2\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1A;x=y\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nx-sum: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nx: y\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\ncontent-length: 7\r\n\r\n",
+        "HTTP/1.0 404 Not Found\r\ncontent-length: 1\r\n\r\nx",
+        "HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nx",
+    ]);
+    let bytes = proptest::sample::select(b"\r\n :;,0159aAxX\0\t+-\"\x7f\x85\n\r".to_vec());
+    let change = (0..3_u8, any::<proptest::sample::Index>(), bytes);
+    (sound, proptest::collection::vec(change, 0..3)).prop_map(|(sound, changes)| {
+        let mut text = sound.as_bytes().to_vec();
+        for (kind, at, byte) in changes {
+            let at = at.index(text.len());
+            match kind {
+                0 => text.insert(at, byte),
+                1 => drop(text.remove(at)),
+                _ => text[at] = byte,
+            }
+        }
+        text
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    /// Promise: an answer that we let through ends for hyper exactly where it ends for us, so nothing of one is ever taken
+    /// for a part of the next.
+    #[test]
+    fn hyper_finds_the_end_where_we_do(text in answers()) {
+        let Ok((taken, ended)) = scanned(&text, Asked::default(), text.len()) else {
+            return Ok(());
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let set = tokio::task::LocalSet::new();
+        let shown = String::from_utf8_lossy(&text).into_owned();
+        let whole = set.block_on(&runtime, by_hyper(text[..taken].to_vec()));
+        let expected = if ended { Outcome::Whole } else { Outcome::Unfinished };
+        proptest::prop_assert!(whole == expected || whole == Outcome::Refused, "{whole:?} of {shown:?}");
+        if ended && taken > 0 {
+            let short = set.block_on(&runtime, by_hyper(text[..taken - 1].to_vec()));
+            proptest::prop_assert!(short != Outcome::Whole, "ends before its end: {shown:?}");
+        }
+    }
+
+    /// Promise: how the bytes are cut into reads decides nothing.
+    #[test]
+    fn the_reading_does_not_depend_on_the_reads(text in answers(), step in 1_usize..20) {
+        let at_once = scanned(&text, Asked::default(), text.len().max(1));
+        let by_steps = scanned(&text, Asked::default(), step);
+        proptest::prop_assert_eq!(at_once, by_steps);
+    }
+}
