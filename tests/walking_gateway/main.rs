@@ -22,3 +22,5 @@ mod wire;
 mod faults;
 
 mod outage;
+
+mod tls_app;
