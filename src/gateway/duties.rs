@@ -1,14 +1,18 @@
 //! What HTTP asks of whoever stands in between: hops that are counted, tunnels that are translated, HEAD without a body.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, MAX_FORWARDS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, MAX_FORWARDS,
+    STRICT_TRANSPORT_SECURITY,
+};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
 use super::admit::{AdmitFault, is_websocket_connect};
 use super::refusal::Refusal;
+use crate::headers::hop;
 use crate::headers::websocket::Handshake;
-use crate::upstream::Body;
+use crate::upstream::{Body, UpstreamFault};
 
 /// What is served here, for an OPTIONS that may not go on to an app.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -49,16 +53,24 @@ pub(super) fn begin_websocket(head: &mut Parts) -> Option<Handshake> {
     is_websocket_connect(head).then(|| Handshake::begin(head))
 }
 
-/// Makes the app's answer one over HTTP/2: its `101` a `200`.
+/// Looks at an app's answer as far as it opens a WebSocket. For a visitor who asked over HTTP/2, which is whom there is a
+/// `handshake` for, the app's `101` becomes a `200`.
 ///
 /// # Errors
-/// [`Refusal::NoWebSocket`] when the app did not prove that it speaks WebSocket, or answered with a success that the
+/// When the app switches to something else, did not prove that it speaks WebSocket, or answers with a success that the
 /// visitor would take for an open one.
-pub(super) fn finish_websocket(
-    handshake: &Handshake,
+pub(super) fn accept_upgrade(
+    handshake: Option<&Handshake>,
     response: &mut Response<Body>,
 ) -> Result<(), Refusal> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !hop::names_websocket(response.headers()) {
+        return Err(UpstreamFault::UnaskedUpgrade.into());
+    }
+    let Some(handshake) = handshake else {
+        return Ok(());
+    };
+    if switches {
         if !handshake.finish(response.headers_mut()) {
             return Err(Refusal::NoWebSocket);
         }
@@ -69,9 +81,19 @@ pub(super) fn finish_websocket(
     Ok(())
 }
 
-/// Leaves the head of an answer of ours to HEAD: what the body would be is told, and not sent. HTTP/1.1 holds bodies
-/// back by itself, HTTP/2 does not.
-pub(super) fn hold_back_body(method: &Method, response: &mut Response<Body>) {
+/// What every answer has, whoever made it: HSTS if it is configured, and no body if HEAD was asked. HTTP/1.1 holds that back
+/// by itself, HTTP/2 does not.
+pub(super) fn round_off(
+    response: &mut Response<Body>,
+    method: &Method,
+    hsts: Option<&HeaderValue>,
+) {
+    if let Some(hsts) = hsts {
+        let hsts = hsts.clone();
+        response
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, hsts);
+    }
     if method != Method::HEAD || response.body().is_end_stream() {
         return;
     }
@@ -137,9 +159,9 @@ mod tests {
     #[test]
     fn an_answer_to_head_tells_its_length_and_has_no_body() {
         let mut answer = Response::new(Body::full("four"));
-        hold_back_body(&Method::GET, &mut answer);
+        round_off(&mut answer, &Method::GET, None);
         assert!(!answer.body().is_end_stream());
-        hold_back_body(&Method::HEAD, &mut answer);
+        round_off(&mut answer, &Method::HEAD, None);
         assert!(answer.body().is_end_stream());
         assert_eq!(answer.headers()[CONTENT_LENGTH], "4");
     }

@@ -45,9 +45,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::{HOST, HeaderValue, STRICT_TRANSPORT_SECURITY, TRAILER};
+use http::header::{HOST, HeaderValue, TRAILER};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -56,7 +56,7 @@ use self::access_log::{AccessLog, Entry, Line, Logged};
 use self::admit::{AdmitFault, AdmitLimits, admit};
 use self::cookies::{Before, Written};
 use self::crowd::Crowd;
-use self::duties::{begin_websocket, count_hop, finish_websocket, hold_back_body};
+use self::duties::{accept_upgrade, begin_websocket, count_hop, round_off};
 use self::forward::Call;
 use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
@@ -79,7 +79,7 @@ use crate::headers::hop;
 use crate::headers::websocket::Handshake;
 use crate::session::{Place, SessionIds, Turn};
 use crate::store::Store;
-use crate::upstream::{Body, BodyLimits, Pool, UpstreamFault, tunnel};
+use crate::upstream::{Body, BodyLimits, Pool, tunnel};
 
 /// How a request came to us: one for each connection, shared by its requests.
 #[derive(Clone, Debug)]
@@ -133,12 +133,7 @@ impl Gateway {
             .await;
         line.refusal = None;
         let mut response = served.unwrap_or_else(|refusal| self.refuse(&refusal, &mut line));
-        if let Some(hsts) = &self.hsts {
-            response
-                .headers_mut()
-                .insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
-        hold_back_body(&line.method, &mut response);
+        round_off(&mut response, &line.method, self.hsts.as_ref());
         line.status = response.status().as_u16();
         response.map(|body| Logged::new(body, line))
     }
@@ -311,14 +306,7 @@ impl Gateway {
             .await
             .map_err(|unanswered| unanswered.fault)?;
         line.app = Some(asked.elapsed());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS
-            && !hop::names_websocket(response.headers())
-        {
-            return Err(UpstreamFault::UnaskedUpgrade.into());
-        }
-        if let Some(handshake) = websocket {
-            finish_websocket(&handshake, &mut response)?;
-        }
+        accept_upgrade(websocket.as_ref(), &mut response)?;
         *response.version_mut() = line.version;
         if let (Some(visitor), Some(app)) = (visitor_side, tunnel::app_side(&mut response)) {
             tokio::task::spawn_local(async move {
