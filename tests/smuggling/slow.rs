@@ -29,8 +29,8 @@ async fn while_others_are_served<T>(gate: &Gate, slow: impl Future<Output = T>) 
 async fn drip(gate: &Gate, start: &str, more: &str) -> String {
     let mut raw = Raw::tls(gate, "localhost").await;
     raw.send(start).await;
-    // What is sent after the end is lost, which is as well.
-    for _ in 0..20 {
+    // Not for so long that the closed connection is given up before it is read.
+    for _ in 0..13 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         raw.send(more).await;
     }

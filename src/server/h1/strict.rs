@@ -103,6 +103,11 @@ impl<I> Strict<I> {
             .heads_passed(self.scanner.heads(), begins && is_empty);
     }
 
+    /// Never in the middle of a message: a request of ours would become a part of it.
+    fn head_is_slow(&self) -> bool {
+        self.talk.is_slow() && self.scanner.is_between_messages()
+    }
+
     /// Puts a request of ours in the place of what is held behind the sound bytes.
     fn refuse(&mut self, fault: Fault) {
         let refused = self.held.get(self.sound..).unwrap_or_default();
@@ -133,7 +138,7 @@ impl<I: AsyncRead + Unpin> Strict<I> {
             if self.passed < self.sound {
                 return Poll::Ready(Ok(true));
             }
-            if self.talk.is_slow() {
+            if self.head_is_slow() {
                 self.refuse(Fault::Slow);
                 continue;
             }
@@ -211,7 +216,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Strict<I> {
                 return Poll::Ready(Ok(()));
             }
             match strict.end {
-                End::More if strict.talk.is_slow() => {
+                End::More if strict.head_is_slow() => {
                     strict.refuse(Fault::Slow);
                     continue;
                 }
