@@ -728,6 +728,61 @@ async fn a_drain_finishes_what_is_under_way_and_closes_what_is_idle() {
         .unwrap();
 }
 
+/// Promise: a request that was sent before anybody could know of the drain is answered, and told that it was the last.
+#[tokio::test]
+async fn a_request_that_has_come_when_the_drain_begins_is_answered() {
+    let ca = Ca::new();
+    let (held, holds) = std::sync::mpsc::channel();
+    let server = Server::start(localhost(&ca), move |_, request: Request<Incoming>| {
+        if request.uri().path() == "/hold" {
+            // The core does nothing else meanwhile, and hears of requests and of the drain at once.
+            held.send(()).unwrap();
+            std::thread::sleep(SHORT);
+        }
+        async {
+            tokio::task::yield_now().await;
+            text("done")
+        }
+    });
+    let mut idle = Vec::new();
+    for _ in 0..16 {
+        let stream = connect(server.https, "localhost", ca.client(&[])).await;
+        let mut stream = stream.unwrap();
+        ask(&mut stream, "/").await;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"done") {
+            soon(stream.read_buf(&mut answer)).await.unwrap();
+        }
+        idle.push(stream);
+    }
+    let stream = connect(server.https, "localhost", ca.client(&[])).await;
+    let mut busy = stream.unwrap();
+    ask(&mut busy, "/hold").await;
+    tokio::task::spawn_blocking(move || holds.recv())
+        .await
+        .unwrap()
+        .unwrap();
+
+    for stream in &mut idle {
+        ask(stream, "/").await;
+    }
+    server.drain.begin();
+
+    for mut stream in idle {
+        let mut answer = Vec::new();
+        soon(stream.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "lost: {answer:?}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+}
+
+async fn ask(stream: &mut (impl AsyncWriteExt + Unpin), path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_drain_ends_after_its_time_whoever_is_still_there() {
     let ca = Ca::new();

@@ -13,6 +13,10 @@ use crate::server::drain::{Drain, Stage};
 /// browser that loads a page does, finds everything in its place.
 const REST_AFTER: Duration = Duration::from_millis(500);
 
+/// How long a connection that does nothing is kept when the server drains: what its peer has sent already is on its way
+/// to us, or waits in the socket, and closing at once would lose it.
+const PARTING: Duration = Duration::from_millis(250);
+
 /// Why a connection ended before its peer or we had closed it in good order.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
@@ -84,6 +88,7 @@ where
     let mut waits = Waits {
         limits,
         closing: None,
+        draining: None,
         rests: asks.rest.is_some(),
         rested_in: None,
     };
@@ -110,14 +115,18 @@ where
         if stage == Stage::Cut {
             return Poll::Ready(Err(Ended::Cut));
         }
-        if stage == Stage::Draining && waits.closing.is_none() {
-            waits.closing = Some(activity.now());
-            (asks.close)(connection.as_mut());
+        if stage == Stage::Draining && waits.draining.is_none() {
+            waits.draining = Some(activity.now());
         }
 
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended.map_err(Into::into));
+            }
+            if waits.is_last_request(activity) {
+                waits.closing = Some(activity.now());
+                (asks.close)(connection.as_mut());
+                continue;
             }
             let due = waits.due(activity);
             if let Some(due) = due.filter(|due| *due < timer_due) {
@@ -159,16 +168,26 @@ struct Waits<'a> {
     limits: &'a Limits,
     /// Since when the connection is closing.
     closing: Option<Duration>,
+    /// Since when the server drains, as far as the connection knows.
+    draining: Option<Duration>,
     rests: bool,
     /// The idle phase, by its beginning, in which the connection was asked to rest.
     rested_in: Option<Duration>,
 }
 
 impl Waits<'_> {
+    /// Whether the request under way is the one to end with.
+    fn is_last_request(&self, activity: &Activity) -> bool {
+        self.draining.is_some() && self.closing.is_none() && activity.phase() == Phase::Busy
+    }
+
     /// When the phase has lasted as long as it may; `None` while a request is under way, which has limits of its own.
     fn due(&self, activity: &Activity) -> Option<Duration> {
         let since = activity.since();
         let (since, allowed) = match (activity.phase(), self.closing) {
+            (Phase::First | Phase::Idle, None) if self.draining.is_some() => {
+                (since.max(self.draining.unwrap_or_default()), PARTING)
+            }
             (Phase::Busy, _) => return None,
             (Phase::Head, _) | (Phase::First, None) => (since, self.limits.header_timeout),
             // What was answered last may still be on its way, so the end is given as long as a write.
@@ -184,7 +203,7 @@ impl Waits<'_> {
     }
 
     fn may_rest(&self, since: Duration) -> bool {
-        self.rests && self.rested_in != Some(since)
+        self.rests && self.draining.is_none() && self.rested_in != Some(since)
     }
 
     /// Whether what is due `now` is rest, and not yet the end.

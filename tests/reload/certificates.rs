@@ -15,11 +15,18 @@ use super::support::{App, write_certificate};
 const NOT_AFTER: &str = "cloakroom_tls_certificate_not_after_seconds{name=\"localhost\"}";
 
 fn trusting(ca: &CertificateDer<'static>) -> TlsConnector {
+    speaking(ca, rustls::ALL_VERSIONS)
+}
+
+fn speaking(
+    ca: &CertificateDer<'static>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(ca.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -72,7 +79,9 @@ async fn a_certificate_is_swapped_under_open_connections() {
 async fn sessions_of_tls_are_resumed_across_a_reload() {
     let app = App::plain().await;
     let gate = gate(&app, "").await;
-    let tls = gate.tls(false);
+    let ca = write_certificate(gate.folder());
+    reload_well(&gate).await;
+    let tls = trusting(&ca);
     let resumed = async || {
         let stream = shake_hands(&gate, &tls).await.unwrap();
         let kind = stream.get_ref().1.handshake_kind();
@@ -85,11 +94,14 @@ async fn sessions_of_tls_are_resumed_across_a_reload() {
     };
     assert!(!resumed().await);
     assert!(resumed().await);
-    let config = rustls::ClientConfig::clone(tls.config());
-    assert!(!config.alpn_protocols.is_empty());
+    let old_version = || speaking(&ca, &[&rustls::version::TLS12]);
+    shake_hands(&gate, &old_version()).await.expect("TLS 1.2");
 
     edit_top(&gate, "[tls]\nmin_version = \"1.3\"");
     reload_well(&gate).await;
 
     assert!(resumed().await, "after a reload");
+    shake_hands(&gate, &old_version())
+        .await
+        .expect_err("TLS 1.2 is not spoken any more");
 }
