@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::rig::{Kept, edit, edit_top, gate, reload_well};
+use super::rig::{Kept, edit, edit_top, gate, printed, reload_well};
 use super::support::body::full;
 use super::support::{App, Gate, Reply, Setup, eventually};
 
@@ -158,6 +158,6 @@ async fn what_is_applied_is_in_force_at_once() {
         text.contains("/logged").then_some(())
     })
     .await;
-    assert!(gate.printed().contains("\"level\":\"DEBUG\""));
+    printed(&gate, "\"level\":\"DEBUG\"").await;
     assert!(!gate.printed().contains("/logged"));
 }

@@ -70,6 +70,11 @@ pub async fn reload_by_signal(gate: &Gate) {
     eventually("the reload", async || (done().await > before).then_some(())).await;
 }
 
+/// Waits until `words` are in what the gateway printed: it comes through a pipe.
+pub async fn printed(gate: &Gate, words: &str) {
+    eventually(words, async || gate.printed().contains(words).then_some(())).await;
+}
+
 /// The value of a metric, with its labels.
 pub async fn metric(gate: &Gate, name: &str) -> u64 {
     let metrics = gate.admin("/metrics").await;
