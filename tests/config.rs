@@ -61,7 +61,8 @@ fn the_least_configuration_gets_every_default() {
     let loaded = read(LEAST).unwrap();
     assert_eq!(loaded.warnings, []);
     let settings = loaded.settings;
-    assert_eq!(settings.server.https, ["127.0.0.1:8443".parse().unwrap()]);
+    let https = cloakroom::server::listener::Address::Tcp("127.0.0.1:8443".parse().unwrap());
+    assert_eq!(settings.server.https, [https]);
     assert_eq!(settings.server.threads, None);
     assert_eq!(settings.server.limits.body_bytes, None);
     assert_eq!(settings.session.terms.idle, Duration::from_secs(3600));
@@ -329,6 +330,15 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:9: server.https: nothing listens for TLS; write for example https = [\"127.0.0.1:8443\"]",
         ),
         (
+            "[server]\nproxy_protocol = true",
+            "x.toml:9:18: server.proxy_protocol = true: nobody is trusted to send a PROXY header, so every connection would be closed; name the proxies in front of cloakroom in server.trusted_proxies, or let them connect to a Unix socket",
+        ),
+        (
+            "[server]\nhttps = [\"unix:a.sock\", \"unix:./a.sock|660\", \"unix:a.sock|0666\"]\nhttp = [\"systemd:a\"]\nadmin = \"unix:a.sock\"",
+            "x.toml:9:9: server.https[2]: is in server.https already; take one of them out\n\
+             x.toml:11:9: server.admin: is in server.https already; take another port or path",
+        ),
+        (
             "[server]\nhttps = \"127.0.0.1:8443\"",
             "x.toml:9:9: server.https = \"127.0.0.1:8443\": wants a list, not a text; write https = [\"127.0.0.1:8443\"]",
         ),
@@ -471,7 +481,7 @@ fn each_fault_names_place_key_value_and_way_out() {
 
 #[test]
 fn all_faults_come_at_once_in_the_order_of_their_places() {
-    let text = "[server]\nhttps = [\"8443\"]\nproxy_protocol = false\nthreds = 4\n[session]\nidle_timeout = 5\n\
+    let text = "[server]\nhttps = [\"8443\"]\nproxy_protocol = 1\nthreds = 4\n[session]\nidle_timeout = 5\n\
                 [session.cookie]\nsecure = false\n[[site]]\npath = \"x\"\n";
     let Err(all) = read(text) else {
         panic!("taken")

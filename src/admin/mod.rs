@@ -17,7 +17,7 @@ mod metrics;
 mod reload;
 
 pub use door::{Door, Page};
-pub use listen::{Listener, SocketFault, dial};
+pub use listen::Listener;
 pub use reload::{Coming, Fault, Outcome, Report};
 pub use watching::Event;
 

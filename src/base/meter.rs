@@ -34,6 +34,7 @@ counts! {
     HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";
     ConnectionsRefused => "connections_refused", "Connections closed at once because the limit was reached.";
     ConnectionsAbused => "connections_abused", "HTTP/2 connections closed for abuse: too many streams broken off, too many empty frames, a head that did not end.";
+    ProxyHeadersRefused => "proxy_headers_refused", "Connections closed because they did not begin with the PROXY header of a trusted proxy.";
     TicketsForged => "tickets_forged", "Tickets whose tag did not verify.";
     TicketsUnknownKey => "tickets_unknown_key", "Tickets signed with a key that is not in the ring (any more).";
     TicketsAmbiguous => "tickets_ambiguous", "Requests with two different tickets that both opened.";

@@ -9,3 +9,4 @@ pub mod meter;
 pub mod plain;
 pub mod secret;
 pub mod small_map;
+pub mod socket_file;

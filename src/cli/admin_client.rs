@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::admin::dial;
 use crate::base::secret::Secret;
+use crate::base::socket_file::dial;
 use crate::config::settings::AdminAddress;
 use crate::config::token_file::TokenFault;
 
@@ -32,6 +33,9 @@ pub(super) enum Unheard {
     /// The configuration does not say where it listens.
     #[error("{0} has port 0: which one the system picked is not known here; write a port")]
     AnyPort(&'static str),
+    /// Only the system knows where it listens.
+    #[error("no listener of server.https can be reached from here; set server.admin")]
+    NotHere,
     /// There is no token to ask with.
     #[error(transparent)]
     Token(#[from] TokenFault),
@@ -61,7 +65,7 @@ pub(super) fn place(address: &AdminAddress) -> String {
 /// Connects to `server.admin`.
 pub(super) fn connect(address: &AdminAddress) -> Result<Line, Unheard> {
     let line = match address {
-        AdminAddress::Unix(path) => dial(path).and_then(patient_unix).map(Line::Unix),
+        AdminAddress::Unix(path) => connect_socket(path),
         AdminAddress::Tcp(address) => connect_port(*address, "server.admin")?.map(Line::Tcp),
     };
     line.map_err(|source| Unheard::silent(&place(address), source))
@@ -83,10 +87,12 @@ pub(super) fn connect_port(
     Ok(stream)
 }
 
-fn patient_unix(stream: UnixStream) -> io::Result<UnixStream> {
+/// Connects to the Unix socket at `path`.
+pub(super) fn connect_socket(path: &Path) -> io::Result<Line> {
+    let stream = dial(path)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    Ok(stream)
+    Ok(Line::Unix(stream))
 }
 
 /// The head of a request to `server.admin`. HTTP/1.0: the answer is then as it is, to the end of the connection.

@@ -9,6 +9,7 @@ use super::cert::{CertFault, SelfSignedArgs, self_signed};
 use super::{BAD_CONFIG, DemoArgs, FAILED, complain, demo_app, run, say};
 use crate::config;
 use crate::run::Addresses;
+use crate::server::listener::Address;
 
 const CERT_FILE: &str = "certs/localhost.pem";
 const KEY_FILE: &str = "certs/localhost-key.pem";
@@ -114,7 +115,11 @@ format = "text"
 }
 
 fn welcome(text: &str, addresses: &Addresses) -> String {
-    let port = addresses.https.first().map_or(0, SocketAddr::port);
+    let port = addresses
+        .https
+        .iter()
+        .find_map(Address::tcp)
+        .map_or(0, |address| address.port());
     let site = format!("https://localhost:{port}");
     let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
     format!(

@@ -3,7 +3,7 @@
 //! The listener of the administration says whether it is ready. Where there is none, any HTTP answer over TLS shows
 //! that it serves.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -13,12 +13,15 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
-use super::admin_client::{Unheard, ask, connect, connect_port, parts, place, request};
+use super::admin_client::{
+    Line, Unheard, ask, connect, connect_port, connect_socket, parts, place, request,
+};
 use super::{BAD_CONFIG, ConfigArgs, FAILED, FINE, complain, say};
 use crate::admin::Page;
 use crate::base::causes::Causes;
-use crate::config::settings::{Admin, AdminAddress, Settings};
+use crate::config::settings::{Admin, AdminAddress, Server, Settings};
 use crate::config::{self, token_file};
+use crate::server::listener::Address;
 
 /// `cloakroom healthcheck`.
 #[derive(Debug, Args)]
@@ -26,6 +29,9 @@ pub struct HealthcheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
 }
+
+/// The PROXY header of one who has no visitor behind it.
+const OWN_CONNECTION: &[u8] = b"PROXY UNKNOWN\r\n";
 
 /// Why the gateway is not known to be well.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +68,7 @@ pub fn main(args: &HealthcheckArgs) -> u8 {
 fn well(settings: &Settings) -> Result<&'static str, Ill> {
     match &settings.server.admin {
         Some(address) => readiness(address, &settings.admin),
-        None => liveness(&settings.server.https),
+        None => liveness(&settings.server),
     }
 }
 
@@ -88,21 +94,39 @@ fn readiness(address: &AdminAddress, admin: &Admin) -> Result<&'static str, Ill>
 
 /// Whether anything is served. Nothing secret is sent, so it does not matter whose certificate is shown: it is the
 /// gateway's own business and need not name this address.
-fn liveness(https: &[SocketAddr]) -> Result<&'static str, Ill> {
-    let Some(address) = https.first().map(|address| reachable(*address)) else {
-        return Err(Unheard::NotHttp("server.https".to_owned()).into());
+fn liveness(server: &Server) -> Result<&'static str, Ill> {
+    let Some((address, line)) = server.https.iter().find_map(dial_https) else {
+        return Err(Unheard::NotHere.into());
     };
     let at = format!("server.https ({address})");
-    let answer = connect_port(address, "server.https")?.and_then(|stream| {
-        let name = ServerName::IpAddress(address.ip().into());
+    let answer = line?.and_then(|mut line| {
+        if server.proxy_protocol {
+            line.write_all(OWN_CONNECTION)?;
+        }
+        let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
         let tls = ClientConnection::new(credulous().map_err(io::Error::other)?, name);
-        let stream = StreamOwned::new(tls.map_err(io::Error::other)?, stream);
-        let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        ask(stream, &head)
+        let stream = StreamOwned::new(tls.map_err(io::Error::other)?, line);
+        let head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        ask(stream, head)
     });
     let answer = answer.map_err(|source| Unheard::silent(&at, source))?;
     parts(&answer).ok_or(Unheard::NotHttp(at))?;
     Ok("serving")
+}
+
+type Dialled = Result<io::Result<Line>, Unheard>;
+
+/// A connection to the listener, if it is one that can be reached from here.
+fn dial_https(listener: &Address) -> Option<(String, Dialled)> {
+    match listener {
+        Address::Tcp(address) => {
+            let address = reachable(*address);
+            let line = connect_port(address, "server.https");
+            Some((address.to_string(), line.map(|line| line.map(Line::Tcp))))
+        }
+        Address::Unix { path, .. } => Some((listener.to_string(), Ok(connect_socket(path)))),
+        Address::Systemd(_) => None,
+    }
 }
 
 /// Where this machine reaches what listens on `address`.

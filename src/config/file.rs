@@ -49,6 +49,7 @@ mirrored! {
         http: Vec<String> = Vec::new(),
         admin: String = String::new(),
         trusted_proxies: Vec<String> = Vec::new(),
+        proxy_protocol: bool = false,
         threads: u32 = 0,
         drain_timeout: Span = Span::secs(30),
         limits: Limits = Limits::default(),

@@ -94,7 +94,7 @@ pub const KEYS: &[Key] = &[
     now("server.http", Texts),
     now("server.admin", Text),
     now("server.trusted_proxies", Texts),
-    later("server.proxy_protocol"),
+    now("server.proxy_protocol", Flag),
     now("server.threads", Count),
     now("server.drain_timeout", Duration),
     now("server.limits", Table),

@@ -9,7 +9,6 @@ pub use admin::{Admin, AdminAddress};
 pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use super::fault::Origins;
 use crate::base::clock::Time;
 use crate::base::kept::SameSite;
 use crate::cookie::attributes::TicketCookieSettings;
+use crate::server::listener;
 use crate::session::Terms;
 use crate::upstream::{Address, TlsSettings};
 
@@ -50,13 +50,15 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     /// TLS listeners; at least one.
-    pub https: Vec<SocketAddr>,
+    pub https: Vec<listener::Address>,
     /// Plain listeners, which redirect.
-    pub http: Vec<SocketAddr>,
+    pub http: Vec<listener::Address>,
     /// Where the administration listens; `None`: nowhere.
     pub admin: Option<AdminAddress>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether every TLS connection begins with a PROXY header.
+    pub proxy_protocol: bool,
     /// How many cores serve; `None`: all.
     pub threads: Option<usize>,
     /// How long a stop waits for requests under way.

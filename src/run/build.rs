@@ -1,9 +1,10 @@
 //! From finished settings to the parts that run: everything that can fail at a start fails here.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fault::StartFault;
+use super::handover::Handover;
+use super::inherited::Inherited;
 use super::listen::{bind, bind_admin, server_settings};
 use super::live::Live;
 use super::site::sites;
@@ -20,6 +21,7 @@ use crate::cookie::screen::CookieLimits;
 use crate::gateway::Gateway;
 use crate::gateway::access_log::{AccessLog, Destination, Format, Writer};
 use crate::gateway::admit::AdmitLimits;
+use crate::server::listener::Address;
 use crate::server::tls::Certificates;
 use crate::server::{Listeners, Setup};
 
@@ -34,8 +36,9 @@ pub(super) struct Parts {
     pub certificates: Arc<Certificates>,
     pub meter: Arc<Meter>,
     pub clock: Clock,
-    pub https: Vec<SocketAddr>,
-    pub http: Vec<SocketAddr>,
+    pub https: Vec<Address>,
+    pub http: Vec<Address>,
+    pub handover: Handover,
     /// Taken once, when the cores start.
     listeners: Mutex<Vec<Listeners>>,
     /// Taken once, when it is served.
@@ -51,12 +54,16 @@ impl Parts {
     pub fn build(settings: &Settings, clock: Clock) -> Result<Self, Vec<StartFault>> {
         let now = clock.now();
         let mut faults = Vec::new();
+        let mut inherited = Inherited::take().map_err(one)?;
         // First what leaves nothing behind, so that a start that is refused leaves no files.
         let certificates = note(&mut faults, load_certificates(&settings.tls, now));
         let sites = note(&mut faults, sites(settings));
         let cookie = note(&mut faults, ticket_cookie(&settings.cookie));
-        let bound = note(&mut faults, bind(&settings.server).map_err(one));
-        let (Some(certificates), Some(sites), Some(cookie), Some(bound)) =
+        let bound = note(
+            &mut faults,
+            bind(&settings.server, &mut inherited).map_err(one),
+        );
+        let (Some(certificates), Some(sites), Some(cookie), Some(mut bound)) =
             (certificates, sites, cookie, bound)
         else {
             return Err(faults);
@@ -70,7 +77,8 @@ impl Parts {
         let store = note(&mut faults, store::open(settings, now).map_err(one));
         let store = store.map(|opened| opened.store);
         let log = note(&mut faults, open_log(&settings.log).map_err(one));
-        let admin = note(&mut faults, bind_admin(settings).map_err(one));
+        let admin = bind_admin(settings, &mut inherited, &mut bound.kept);
+        let admin = note(&mut faults, admin.map_err(one));
         let (Some(keys), Some(store), Some(log), Some(admin)) = (keys, store, log, admin) else {
             return Err(faults);
         };
@@ -93,6 +101,7 @@ impl Parts {
             clock,
             https: bound.https,
             http: bound.http,
+            handover: Handover::new(bound.kept, inherited.rest()),
             listeners: Mutex::new(bound.listeners),
             admin: Mutex::new(admin),
             door,

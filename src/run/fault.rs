@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::admin::SocketFault;
+use super::inherited::InheritFault;
 use crate::base::causes::Causes;
+use crate::base::socket_file::SocketFault;
 use crate::config::keyring::KeysFault;
 use crate::config::secret_file::SecretFault;
 use crate::config::token_file::TokenFault;
@@ -75,9 +76,25 @@ pub enum StartFault {
         /// Why.
         source: BindFault,
     },
-    /// The Unix socket of the administration cannot be bound.
+    /// A Unix socket cannot be bound.
     #[error(transparent)]
-    AdminSocket(#[from] SocketFault),
+    Socket(#[from] SocketFault),
+    /// A socket that somebody opened before us cannot be used.
+    #[error("the sockets that were passed to us cannot be used")]
+    Inherited(#[from] InheritFault),
+    /// A socket that somebody should have opened before us was not.
+    #[error(
+        "{key}: no socket {name} was passed to us (passed: {passed}); start the .socket unit that has \
+         FileDescriptorName={name}"
+    )]
+    NotPassed {
+        /// The key that names the socket, counted from 0: `server.https[0]`.
+        key: String,
+        /// The socket.
+        name: String,
+        /// Those that were passed.
+        passed: String,
+    },
     /// The administration has no token.
     #[error(transparent)]
     Token(#[from] TokenFault),
@@ -127,7 +144,7 @@ impl StartFault {
     /// Whether the configuration is not to blame: another start may work with it as it is.
     pub fn is_of_the_moment(&self) -> bool {
         match self {
-            Self::Runtime(_) => true,
+            Self::Runtime(_) | Self::Inherited(_) | Self::NotPassed { .. } => true,
             Self::Postgres { source, .. } => source.is_outage(),
             Self::Revocations { source } => source.is_of_the_moment(),
             Self::Redis(fault) => matches!(fault, redis::OpenFault::Unusable(_)),
@@ -143,14 +160,15 @@ impl StartFault {
             Self::Store(_) => Some("session.store.path"),
             Self::Revocations { .. } => Some("session.store.revocations"),
             Self::AccessLog { .. } => Some("log.access"),
-            Self::AdminSocket(_) => Some("server.admin"),
+            Self::Socket(fault) => Some(fault.key()),
             Self::Token(_) => Some("admin.token_file"),
             Self::Postgres { key, .. } => Some(key),
             Self::Redis(_) => Some("session.store.url"),
-            Self::Certificate { key, .. } | Self::Bind { key, .. } | Self::Secret { key, .. } => {
-                Some(key)
-            }
-            Self::Setting { .. } | Self::Runtime(_) => None,
+            Self::Certificate { key, .. }
+            | Self::Bind { key, .. }
+            | Self::NotPassed { key, .. }
+            | Self::Secret { key, .. } => Some(key),
+            Self::Setting { .. } | Self::Inherited(_) | Self::Runtime(_) => None,
         }
     }
 }

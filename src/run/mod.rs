@@ -4,6 +4,13 @@ mod build;
 mod fault;
 mod listen;
 mod live;
+
+mod inherited;
+
+mod handover;
+
+mod notify;
+
 mod sealed;
 mod site;
 
@@ -34,7 +41,6 @@ pub mod store;
 
 pub mod postgres;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,6 +68,7 @@ use crate::base::meter::{Count, Meter};
 use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::server::drain::Drain;
+use crate::server::listener::Address;
 use crate::server::{Listeners, Setup, run_core};
 use crate::store::sweep;
 use crate::upstream::Pool;
@@ -91,6 +98,7 @@ pub fn run(
         .map_err(|source| vec![StartFault::Runtime(source)])?;
     let served = runtime.block_on(async {
         let signals = Signals::new().map_err(StartFault::Runtime)?;
+        let upgrades = handover::asked().map_err(StartFault::Runtime)?;
         let drain = Drain::new();
         let (standing, reloaded) = (Arc::new(Standing::new(drain.clone())), Notify::new());
         let (reloads, asked) = requests();
@@ -109,6 +117,7 @@ pub fn run(
             tracing::info!(admin = %address, "listening");
         }
         ready(&addresses);
+        parts.handover.ready();
         let sweeping = sweep::run(
             Arc::clone(&parts.live.store),
             parts.clock.clone(),
@@ -124,6 +133,8 @@ pub fn run(
             () = keeper.run(&reloaded) => {}
             () = asked.obey(reloader, &reloaded) => {}
             () = admin::serve(&parts, standing, report, reloads.clone(), drain.clone()) => {}
+            () = parts.handover.serve(upgrades, &drain) => {}
+            () = notify::keep_alive() => {}
         }
         keeper.leave().await;
         for core in cores {
@@ -140,9 +151,9 @@ pub fn run(
 #[derive(Clone, Debug)]
 pub struct Addresses {
     /// TLS listeners.
-    pub https: Vec<SocketAddr>,
+    pub https: Vec<Address>,
     /// Plain listeners.
-    pub http: Vec<SocketAddr>,
+    pub http: Vec<Address>,
     /// The listener of the administration, as `server.admin` would say it.
     pub admin: Option<String>,
 }
@@ -230,6 +241,7 @@ fn stop(drain: &Drain) {
     match drain.stage() {
         Stage::Serving => {
             tracing::info!(open = drain.open(), "draining");
+            notify::stopping();
             drain.begin();
         }
         Stage::Draining | Stage::Cut => {

@@ -3,7 +3,6 @@
 //! Everything that can fail is done first and changes nothing. What is left then are replacements, which cannot fail:
 //! requests and connections that begin afterwards begin with the new configuration, all others end with the old one.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::build::{note, one, open_log, ticket_cookie};
@@ -23,6 +22,7 @@ use crate::gateway::Gateway;
 use crate::gateway::access_log::Writer;
 use crate::gateway::site::Site;
 use crate::server::Setup;
+use crate::server::listener::Address;
 use crate::server::tls::{CertificateSet, Certificates};
 
 /// What a reload asks of whoever started the gateway.
@@ -43,7 +43,7 @@ pub(super) struct Reloader {
     pub setup: Latest<Setup>,
     pub certificates: Arc<Certificates>,
     /// Where the TLS listeners are bound.
-    pub https: Vec<SocketAddr>,
+    pub https: Vec<Address>,
     /// Who is let in to the administration, if there is one.
     pub door: Option<Latest<Door>>,
     pub keys: Arc<Mutex<KeyFile>>,

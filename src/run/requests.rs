@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::notify;
 use super::reload::Reloader;
 use crate::admin::{Coming, Outcome};
 
@@ -54,6 +55,7 @@ impl Asked {
             while let Ok(next) = self.0.try_recv() {
                 waiting.extend(next);
             }
+            notify::reloading();
             let at_work = Arc::clone(&reloader);
             // It reads files, and this thread answers to signals and to the administration.
             let reload = tokio::task::spawn_blocking(move || {
@@ -62,8 +64,10 @@ impl Asked {
                     .unwrap_or_else(PoisonError::into_inner)
                     .reload()
             });
+            let reloaded_or_not = reload.await;
+            notify::ready();
             // A panic was logged by the panic hook; those who wait are told that nothing came of it.
-            if let Ok(outcome) = reload.await {
+            if let Ok(outcome) = reloaded_or_not {
                 for tell in waiting {
                     let _ = tell.send(outcome.clone());
                 }

@@ -1,7 +1,8 @@
 //! Listening sockets: bound once for each core, and the loop that takes connections from them.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,14 +10,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
+use crate::base::causes::Causes;
 use crate::base::meter::Count;
 use crate::gateway::Arrival;
-use crate::server::connection;
-use crate::server::drain::Permit;
+use crate::server::connection::{self, Core};
+use crate::server::listener::{Accepting, Listener};
+use crate::server::proxy_protocol;
 use crate::server::serving::Serving;
+use crate::server::socket::{Newcomer, Socket};
 
 /// Connections that the kernel keeps for us until we take them; it caps this by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -70,7 +73,8 @@ pub enum BindFault {
 }
 
 /// Binds `address` once for each of `cores`; the kernel spreads new connections over them. Port 0 picks one port
-/// for all. `key` is the configuration key to blame, such as `server.https`.
+/// for all. `[::]` takes IPv4 too, whatever `net.ipv6.bindv6only` says. `key` is the configuration key to blame, such as
+/// `server.https`.
 ///
 /// # Errors
 /// The address cannot be had; no socket of it stays open then.
@@ -79,38 +83,96 @@ pub fn bind(
     address: SocketAddr,
     cores: usize,
 ) -> Result<Vec<StdListener>, BindFault> {
-    let fault = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => BindFault::InUse { key, address },
-        io::ErrorKind::PermissionDenied => BindFault::NotAllowed { key, address },
-        io::ErrorKind::AddrNotAvailable => BindFault::NoSuchAddress { key, address },
-        _ => BindFault::Other {
-            key,
-            address,
-            source,
-        },
+    bind_for(Families::All, key, address, cores)
+}
+
+/// The same, leaving IPv4 to another listener of the same port.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_beside_ipv4(
+    key: &'static str,
+    address: SocketAddr,
+    cores: usize,
+) -> Result<Vec<StdListener>, BindFault> {
+    bind_for(Families::OwnOnly, key, address, cores)
+}
+
+/// Binds `more` sockets to the address of `bound`, which was bound here or by our predecessor.
+///
+/// # Errors
+/// The address cannot be had.
+pub fn join(
+    key: &'static str,
+    bound: &StdListener,
+    more: usize,
+) -> Result<Vec<StdListener>, BindFault> {
+    let address = bound.local_addr().map_err(BindFault::at(key, NOWHERE))?;
+    let families = match SockRef::from(bound).only_v6() {
+        Ok(true) => Families::OwnOnly,
+        Ok(false) | Err(_) => Families::All,
     };
+    (0..more)
+        .map(|_| open(address, families, true).map_err(BindFault::at(key, address)))
+        .collect()
+}
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Which visitors `[::]` is for.
+#[derive(Clone, Copy)]
+enum Families {
+    All,
+    OwnOnly,
+}
+
+impl BindFault {
+    fn at(key: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse { key, address },
+            io::ErrorKind::PermissionDenied => Self::NotAllowed { key, address },
+            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress { key, address },
+            _ => Self::Other {
+                key,
+                address,
+                source,
+            },
+        }
+    }
+}
+
+fn bind_for(
+    families: Families,
+    key: &'static str,
+    address: SocketAddr,
+    cores: usize,
+) -> Result<Vec<StdListener>, BindFault> {
+    let fault = BindFault::at(key, address);
     // With SO_REUSEPORT another process of the same user would get every other connection without a word, so the
     // first try is without it.
     if address.port() != 0 {
-        open(address, false).map_err(fault)?;
+        open(address, families, false).map_err(&fault)?;
     }
 
     let mut bound_to = address;
     let mut listeners = Vec::with_capacity(cores);
     for _ in 0..cores.max(1) {
-        let listener = open(bound_to, true).map_err(fault)?;
-        bound_to = listener.local_addr().map_err(fault)?;
+        let listener = open(bound_to, families, true).map_err(&fault)?;
+        bound_to = listener.local_addr().map_err(&fault)?;
         listeners.push(listener);
     }
     Ok(listeners)
 }
 
-fn open(address: SocketAddr, share_port: bool) -> io::Result<StdListener> {
-    let socket = Socket::new(
+fn open(address: SocketAddr, families: Families, share_port: bool) -> io::Result<StdListener> {
+    let socket = socket2::Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(matches!(families, Families::OwnOnly))?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share_port)?;
     socket.set_nonblocking(true)?;
@@ -125,75 +187,133 @@ fn open(address: SocketAddr, share_port: bool) -> io::Result<StdListener> {
 }
 
 /// Hands bound sockets to the runtime of this thread.
-pub(super) fn adopt(listeners: Vec<StdListener>) -> io::Result<Vec<TcpListener>> {
-    listeners.into_iter().map(TcpListener::from_std).collect()
+pub(super) fn adopt(listeners: Vec<Listener>) -> io::Result<Vec<Accepting>> {
+    listeners.into_iter().map(Listener::adopt).collect()
 }
 
 /// Takes connections that speak TLS until the drain begins.
-pub(super) async fn accept_tls<H, F, B>(listener: TcpListener, serving: Rc<Serving<H>>)
+pub(super) async fn accept_tls<H, F, B>(listener: Accepting, serving: Rc<Serving<H>>)
 where
     H: Fn(Rc<Arrival>, Request<Incoming>) -> F + Clone + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    while let Some((stream, peer, permit)) = next(&listener, &serving).await {
-        tokio::task::spawn_local(connection::serve_tls(stream, peer, permit, serving.core()));
-    }
+    accept(listener, &serving, |newcomer, core| {
+        // An idle connection carries its task with it, so who brings no header has no room for one.
+        if core.settings.proxy_protocol.is_none() {
+            tokio::task::spawn_local(connection::serve_tls(newcomer, core));
+        } else {
+            tokio::task::spawn_local(async move {
+                if let Some(newcomer) = introduced(newcomer, &core).await {
+                    connection::serve_tls(newcomer, core).await;
+                }
+            });
+        }
+    })
+    .await;
 }
 
 /// Takes plain connections until the drain begins.
-pub(super) async fn accept_plain<H, F, B>(listener: TcpListener, serving: Rc<Serving<H>>)
+pub(super) async fn accept_plain<H, F, B>(listener: Accepting, serving: Rc<Serving<H>>)
 where
     H: Fn(Rc<Arrival>, Request<Incoming>) -> F + Clone + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    while let Some((stream, peer, permit)) = next(&listener, &serving).await {
-        tokio::task::spawn_local(connection::serve_plain(
-            stream,
-            peer,
-            permit,
-            serving.core(),
-        ));
+    accept(listener, &serving, |newcomer, core| {
+        tokio::task::spawn_local(connection::serve_plain(newcomer, core));
+    })
+    .await;
+}
+
+/// `newcomer` with the addresses of its PROXY header; `None` when it brings none that counts, and is closed.
+async fn introduced<H>(mut newcomer: Newcomer, core: &Core<H>) -> Option<Newcomer> {
+    let trusted = core.settings.proxy_protocol.as_deref().unwrap_or_default();
+    let limit = core.settings.limits.handshake_timeout;
+    let introduction = Box::pin(proxy_protocol::introduce(&mut newcomer, trusted));
+    let introduced = tokio::select! {
+        introduced = tokio::time::timeout(limit, introduction) => {
+            introduced.unwrap_or(Err(proxy_protocol::Fault::TimedOut))
+        }
+        () = core.drain.was_cut() => Err(proxy_protocol::Fault::Cut),
+    };
+    match introduced {
+        Ok(()) => Some(newcomer),
+        Err(fault) => {
+            core.meter.count(Count::ProxyHeadersRefused);
+            tracing::debug!(peer = %newcomer.peer, error = %Causes(&fault), "connection refused");
+            None
+        }
     }
 }
 
-/// The next connection that there is room for; `None` when the drain has begun.
-async fn next<H: Clone>(
-    listener: &TcpListener,
+/// Takes connections until the drain begins, and then those who are in the queue already: they have connected, and
+/// would be reset.
+async fn accept<H: Clone>(
+    listener: Accepting,
     serving: &Serving<H>,
-) -> Option<(TcpStream, SocketAddr, Permit)> {
+    serve: impl Fn(Newcomer, Rc<Core<H>>),
+) {
+    let admit = |socket, peer| {
+        let core = serving.core();
+        if let Some(newcomer) = admit(socket, peer, &core) {
+            serve(newcomer, core);
+        }
+    };
+    // Asked for once: it takes a lock that all cores share.
+    let mut begun = pin!(serving.core().drain.begun());
     let mut pause = PAUSE_FIRST;
     loop {
-        let core = serving.core();
         let accepted = tokio::select! {
             biased;
-            () = core.drain.begun() => return None,
+            () = &mut begun => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let core = serving.core();
-                if let Some(permit) = core.drain.enter(core.settings.limits.connections) {
-                    return Some((stream, peer, permit));
-                }
-                // Closed by being dropped: no answer could be had without a handshake, which is what costs.
-                core.meter.count(Count::ConnectionsRefused);
+            Ok((socket, peer)) => {
+                pause = PAUSE_FIRST;
+                admit(socket, peer);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Mostly EMFILE or ENFILE. The connection stays in the queue, so without a pause we would spin.
                 tracing::warn!(%error, pause_millis = pause.as_millis(), "cannot accept a connection");
                 tokio::select! {
-                    () = core.drain.begun() => return None,
+                    () = &mut begun => break,
                     () = tokio::time::sleep(pause) => {}
                 }
                 pause = pause.saturating_mul(2).min(PAUSE_LONGEST);
             }
         }
     }
+    let Some(closing) = listener.close() else {
+        return;
+    };
+    for _ in 0..BACKLOG {
+        match closing.accept() {
+            Ok((socket, peer)) => admit(socket, peer),
+            Err(error) if is_of_one_connection(&error) => {}
+            // Mostly WouldBlock: that was all.
+            Err(_) => return,
+        }
+    }
+}
+
+/// One more connection, if there is room for it.
+fn admit<H>(socket: Socket, peer: SocketAddr, core: &Core<H>) -> Option<Newcomer> {
+    let Some(permit) = core.drain.enter(core.settings.limits.connections) else {
+        // Closed by being dropped: no answer could be had without a handshake, which is what costs.
+        core.meter.count(Count::ConnectionsRefused);
+        return None;
+    };
+    Some(Newcomer {
+        local: socket.local().ok()?,
+        socket,
+        peer,
+        permit,
+    })
 }
 
 /// Whether the fault lies with the connection that was just taken, so that the next may be taken at once.
@@ -229,7 +349,7 @@ mod tests {
     #[test]
     fn a_port_in_use_is_refused_even_if_its_holder_would_share_it() {
         for share_port in [false, true] {
-            let holder = open(loopback(0), share_port).unwrap();
+            let holder = open(loopback(0), Families::All, share_port).unwrap();
             let address = holder.local_addr().unwrap();
             let fault = bind("server.https", address, 2).unwrap_err();
             assert_eq!(

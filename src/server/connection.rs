@@ -6,7 +6,6 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -23,9 +21,10 @@ use crate::base::causes::Causes;
 use crate::base::meter::{Count, Meter};
 use crate::gateway::Arrival;
 use crate::server::activity::Activity;
-use crate::server::drain::{Drain, Permit};
+use crate::server::drain::Drain;
 use crate::server::h1::serve_h1;
 use crate::server::h2::serve_h2;
+use crate::server::socket::Newcomer;
 use crate::server::stream::{Held, SameCore};
 use crate::server::tls::ALPN_H2;
 use crate::server::wire::Wire;
@@ -52,25 +51,21 @@ enum HandshakeFault {
 }
 
 /// Serves a connection to a TLS listener.
-pub(super) async fn serve_tls<H, F, B>(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
-    core: Rc<Core<H>>,
-) where
+pub(super) async fn serve_tls<H, F, B>(newcomer: Newcomer, core: Rc<Core<H>>)
+where
     H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some((wire, activity, mut arrival)) = open(tcp, peer, permit, &core.settings.limits) else {
+    let Some((wire, activity, mut arrival)) = open(newcomer, &core.settings.limits) else {
         return;
     };
     let stream = match Box::pin(handshake(wire, &core)).await {
         Ok(stream) => stream,
         Err(fault) => {
             core.meter.count(Count::HandshakeFailures);
-            tracing::debug!(%peer, error = %Causes(&fault), "handshake failed");
+            tracing::debug!(peer = %arrival.peer, error = %Causes(&fault), "handshake failed");
             return;
         }
     };
@@ -88,39 +83,35 @@ pub(super) async fn serve_tls<H, F, B>(
 }
 
 /// Serves a connection to a plain listener.
-pub(super) async fn serve_plain<H, F, B>(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
-    core: Rc<Core<H>>,
-) where
+pub(super) async fn serve_plain<H, F, B>(newcomer: Newcomer, core: Rc<Core<H>>)
+where
     H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    if let Some((wire, activity, arrival)) = open(tcp, peer, permit, &core.settings.limits) {
+    if let Some((wire, activity, arrival)) = open(newcomer, &core.settings.limits) {
         serve_h1(wire, activity, Rc::new(arrival), core).await;
     }
 }
 
 /// `None` when the peer has gone already.
-fn open(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
-    limits: &Limits,
-) -> Option<(Wire, Arc<Activity>, Arrival)> {
+fn open(newcomer: Newcomer, limits: &Limits) -> Option<(Wire, Arc<Activity>, Arrival)> {
+    let Newcomer {
+        socket,
+        peer,
+        local,
+        permit,
+    } = newcomer;
     // A response is written whole or in large pieces; to wait for more of it would only delay it.
-    tcp.set_nodelay(true).ok()?;
+    socket.set_nodelay().ok()?;
     let arrival = Arrival {
-        // An IPv4 peer of a dual-stack listener is the IPv4 peer that the trusted_proxies know.
-        peer: canonical(peer),
-        local: canonical(tcp.local_addr().ok()?),
+        peer,
+        local,
         sni: None,
     };
     let activity = Arc::new(Activity::new());
-    let wire = Wire::new(tcp, Arc::clone(&activity), limits.write_timeout, permit);
+    let wire = Wire::new(socket, Arc::clone(&activity), limits.write_timeout, permit);
     Some((wire, activity, arrival))
 }
 
@@ -168,8 +159,4 @@ where
             Ok(answer.map(|body| Held::new(body, under_way, pace)))
         }
     })
-}
-
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

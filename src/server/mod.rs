@@ -5,11 +5,13 @@
 //! this floor reads heads, keeps time, and writes what it is given.
 //!
 //! ```text
-//! accept → (TLS handshake) → connection → the handler
+//! accept → (PROXY protocol) → (TLS handshake) → connection → the handler
 //! ```
 
 pub mod accept;
 pub mod certificate;
+pub mod listener;
+pub mod proxy_protocol;
 pub mod tls;
 
 mod activity;
@@ -18,6 +20,7 @@ mod drive;
 mod h1;
 mod h2;
 mod serving;
+mod socket;
 mod stream;
 mod wire;
 
@@ -26,7 +29,6 @@ pub mod redirect;
 
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,11 +37,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use ipnet::IpNet;
 
 use crate::base::latest::Latest;
 use crate::base::meter::Meter;
 use crate::gateway::Arrival;
 use crate::server::drain::Drain;
+use crate::server::listener::Listener;
 use crate::server::serving::Serving;
 
 /// What the listeners and their connections are held to.
@@ -47,6 +51,9 @@ use crate::server::serving::Serving;
 pub struct ServerSettings {
     /// Limits of every connection.
     pub limits: Limits,
+    /// Whose PROXY header every connection to a TLS listener has to begin with, beside those who come through a Unix
+    /// socket; `None`: there is no such header.
+    pub proxy_protocol: Option<Vec<IpNet>>,
     /// How long a drain waits for what is under way before it is cut off.
     pub drain_timeout: Duration,
     /// The port that the plain listener sends visitors to; 443 is not written out.
@@ -104,9 +111,9 @@ impl Default for Limits {
 #[derive(Debug, Default)]
 pub struct Listeners {
     /// Sockets that speak TLS.
-    pub https: Vec<TcpListener>,
+    pub https: Vec<Listener>,
     /// Plain sockets, which only redirect.
-    pub http: Vec<TcpListener>,
+    pub http: Vec<Listener>,
 }
 
 /// Serves the listeners of one core until the drain is over: every connection of every core has ended, or
@@ -135,9 +142,12 @@ where
     let setup = setup.on_this_core();
     let serving = Serving::new(setup.clone(), handler, drain.clone(), Arc::clone(&meter));
     let serving = Rc::new(serving);
+    let mut accepting = Vec::new();
     for listener in https {
         let serving = Rc::clone(&serving);
-        tokio::task::spawn_local(accept::accept_tls(listener, serving));
+        accepting.push(tokio::task::spawn_local(accept::accept_tls(
+            listener, serving,
+        )));
     }
     let latest = setup.clone();
     let redirect = move |_: Rc<Arrival>, request: Request<Incoming>| {
@@ -151,10 +161,16 @@ where
     let redirecting = Rc::new(Serving::new(setup.clone(), redirect, drain.clone(), meter));
     for listener in http {
         let serving = Rc::clone(&redirecting);
-        tokio::task::spawn_local(accept::accept_plain(listener, serving));
+        accepting.push(tokio::task::spawn_local(accept::accept_plain(
+            listener, serving,
+        )));
     }
 
     drain.begun().await;
+    // They take who is in the queue, and wait for nobody.
+    for accepting in accepting {
+        let _ = accepting.await;
+    }
     let drain_timeout = setup.now().settings.drain_timeout;
     tokio::select! {
         () = drain.emptied() => {}

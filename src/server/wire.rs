@@ -12,11 +12,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use crate::server::activity::Activity;
 use crate::server::drain::Permit;
+use crate::server::socket::Socket;
 
 /// How long and for how much the rest of what a peer sends is read away after we closed our side. A socket that is
 /// closed with unread bytes resets the connection, and the peer may lose the 413 or 431 that it is about to read
@@ -24,10 +24,10 @@ use crate::server::drain::Permit;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
-/// A TCP connection with its place among the counted ones.
+/// A connection with its place among the counted ones.
 #[derive(Debug)]
 pub(super) struct Wire {
-    tcp: TcpStream,
+    socket: Socket,
     activity: Arc<Activity>,
     write_timeout: Duration,
     /// Runs while the peer takes nothing.
@@ -46,13 +46,13 @@ struct Lingering {
 
 impl Wire {
     pub(super) fn new(
-        tcp: TcpStream,
+        socket: Socket,
         activity: Arc<Activity>,
         write_timeout: Duration,
         permit: Permit,
     ) -> Self {
         Self {
-            tcp,
+            socket,
             activity,
             write_timeout,
             stalled: None,
@@ -85,7 +85,7 @@ impl Wire {
 
 /// Ready when the peer has closed its side too, or has had its time.
 fn poll_read_away(
-    tcp: &mut TcpStream,
+    socket: &mut Socket,
     lingering: &mut Lingering,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
@@ -95,7 +95,7 @@ fn poll_read_away(
     let mut scratch = [0; 4 * 1024];
     loop {
         let mut buffer = ReadBuf::new(&mut scratch);
-        let read = ready!(Pin::new(&mut *tcp).poll_read(cx, &mut buffer));
+        let read = ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer));
         let bytes = buffer.filled().len();
         lingering.bytes_left = lingering.bytes_left.saturating_sub(bytes);
         if read.is_err() || bytes == 0 || lingering.bytes_left == 0 {
@@ -112,7 +112,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
         let before = buffer.filled().len();
-        let read = Pin::new(&mut wire.tcp).poll_read(cx, buffer);
+        let read = Pin::new(&mut wire.socket).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             wire.activity.bytes_came();
         }
@@ -127,7 +127,7 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
-        let write = Pin::new(&mut wire.tcp).poll_write(cx, bytes);
+        let write = Pin::new(&mut wire.socket).poll_write(cx, bytes);
         wire.judge(cx, write)
     }
 
@@ -137,32 +137,32 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
-        let write = Pin::new(&mut wire.tcp).poll_write_vectored(cx, slices);
+        let write = Pin::new(&mut wire.socket).poll_write_vectored(cx, slices);
         wire.judge(cx, write)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
-    /// TCP has nothing to flush, so this says nothing about the peer.
+    /// A socket has nothing to flush, so this says nothing about the peer.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_flush(cx)
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
         if wire.activity.was_handed_over() {
-            return Pin::new(&mut wire.tcp).poll_shutdown(cx);
+            return Pin::new(&mut wire.socket).poll_shutdown(cx);
         }
         if wire.lingering.is_none() {
-            ready!(Pin::new(&mut wire.tcp).poll_shutdown(cx))?;
+            ready!(Pin::new(&mut wire.socket).poll_shutdown(cx))?;
         }
         let lingering = wire.lingering.get_or_insert_with(|| Lingering {
             ends: Box::pin(tokio::time::sleep(LINGER)),
             bytes_left: LINGER_BYTES_MAX,
         });
-        ready!(poll_read_away(&mut wire.tcp, lingering, cx));
+        ready!(poll_read_away(&mut wire.socket, lingering, cx));
         Poll::Ready(Ok(()))
     }
 }

@@ -206,6 +206,7 @@ impl Server {
 
         let settings = Arc::new(ServerSettings {
             limits: plan.limits,
+            proxy_protocol: None,
             drain_timeout: plan.drain_timeout,
             redirect_port: addresses[0].port(),
             redirect_hosts: ["localhost", "*.example", "[::1]"]
@@ -215,10 +216,10 @@ impl Server {
         let setup = Latest::new(Setup { settings, tls });
         let drain = Drain::new();
         let meter = Arc::new(Meter::default());
-        let core = |(https, http)| {
+        let core = |(https, http): (std::net::TcpListener, std::net::TcpListener)| {
             let listeners = Listeners {
-                https: vec![https],
-                http: vec![http],
+                https: vec![https.into()],
+                http: vec![http.into()],
             };
             let (setup, handler) = (setup.clone(), handler.clone());
             let (drain, meter) = (drain.clone(), meter.clone());

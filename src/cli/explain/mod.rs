@@ -40,6 +40,7 @@ use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::{Arrival, jar_request};
 use crate::headers::fetch::Provenance;
 use crate::run::{admit_limits, cookie_limits, sites};
+use crate::server::listener::Address;
 
 /// An address for documentation (RFC 5737): the visitor is made up.
 const VISITOR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -206,7 +207,7 @@ fn tell(
 }
 
 fn arrival(settings: &Settings) -> Arrival {
-    let first = settings.server.https.first().copied();
+    let first = settings.server.https.iter().find_map(Address::tcp);
     Arrival {
         peer: SocketAddr::new(VISITOR, 0),
         local: first.unwrap_or(SocketAddr::new(VISITOR, 443)),

@@ -1,6 +1,6 @@
 //! `[server]` and `[tls]`: where we listen, what we put up with.
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,13 +8,13 @@ use ipnet::IpNet;
 use super::super::file;
 use super::super::settings::{AdminAddress, Certificate, Limits, Server, Tls};
 use super::super::units::Span;
-use super::{Check, value};
+use super::Check;
+use super::value::{self, Listen};
+use crate::base::socket_file::{MODE_PRIVATE, PATH_BYTES_MAX};
+use crate::server::listener::Address;
 
 /// Below it, the HTTP/1 parser of hyper has no buffer to work with.
 const HEADER_BYTES_MIN: usize = 8 << 10;
-
-/// The longest path that Linux takes for a Unix socket, less what a name beside it needs until the socket is ready.
-const SOCKET_PATH_BYTES_MAX: usize = 107 - ".new".len();
 
 /// The most threads anybody has cores for.
 const THREADS_MAX: u32 = 1024;
@@ -24,10 +24,11 @@ pub(super) fn server(check: &mut Check<'_>, mirror: file::Server) -> Server {
         let way_out = "write for example https = [\"127.0.0.1:8443\"]";
         check.fault("server.https", "nothing listens for TLS", way_out);
     }
-    let mut taken: Vec<(SocketAddr, String)> = Vec::new();
+    let mut taken = Vec::new();
     let https = listeners(check, "server.https", &mirror.https, &mut taken);
     let http = listeners(check, "server.http", &mirror.http, &mut taken);
     let admin = admin(check, &mirror.admin, &taken);
+    proxy_protocol(check, &mirror, &https);
     if mirror.threads > THREADS_MAX {
         let way_out = format!("write at most {THREADS_MAX}, or 0 for one per core");
         check.fault("server.threads", "more threads than cores", way_out);
@@ -37,6 +38,7 @@ pub(super) fn server(check: &mut Check<'_>, mirror: file::Server) -> Server {
         http,
         admin,
         trusted_proxies: proxies(check, &mirror.trusted_proxies),
+        proxy_protocol: mirror.proxy_protocol,
         threads: usize::try_from(mirror.threads)
             .ok()
             .filter(|threads| *threads > 0),
@@ -45,60 +47,96 @@ pub(super) fn server(check: &mut Check<'_>, mirror: file::Server) -> Server {
     }
 }
 
+/// The listeners that `key` names. `taken`: all so far, as messages name them, with their keys.
 fn listeners(
     check: &mut Check<'_>,
     key: &str,
     texts: &[String],
-    taken: &mut Vec<(SocketAddr, String)>,
-) -> Vec<SocketAddr> {
+    taken: &mut Vec<(String, String)>,
+) -> Vec<Address> {
     let mut found = Vec::new();
     for (at, text) in texts.iter().enumerate() {
         let path = format!("{key}[{at}]");
-        let Some(address) = check.accept(&path, value::listen_address(text)) else {
+        let Some(listen) = check.accept(&path, value::listen_address(text)) else {
             continue;
         };
-        // Port 0 is a free port each time.
-        let other = taken
-            .iter()
-            .find(|(other, _)| *other == address && address.port() != 0);
-        if let Some((_, other)) = other {
+        let address = match listen {
+            Listen::Tcp(address) => Address::Tcp(address),
+            Listen::Systemd(name) => Address::Systemd(name.to_owned()),
+            Listen::Unix { path: file, mode } => Address::Unix {
+                path: socket(check, &path, file),
+                mode,
+            },
+        };
+        if let Some(other) = holder(&address, taken) {
             let why = format!("is in {other} already");
             check.fault(&path, why, "take one of them out");
             continue;
         }
-        taken.push((address, key.to_owned()));
+        taken.push((address.to_string(), key.to_owned()));
         found.push(address);
     }
     found
 }
 
+/// The key that names `address` too. Port 0 is a free port each time.
+fn holder<'a>(address: &Address, taken: &'a [(String, String)]) -> Option<&'a str> {
+    if matches!(address, Address::Tcp(address) if address.port() == 0) {
+        return None;
+    }
+    let text = address.to_string();
+    let other = taken.iter().find(|(other, _)| *other == text);
+    other.map(|(_, key)| key.as_str())
+}
+
+/// The path of a Unix socket, relative to the configuration.
+fn socket(check: &mut Check<'_>, key: &str, text: &str) -> PathBuf {
+    let path = check.file(key, text);
+    if path.as_os_str().len() > PATH_BYTES_MAX {
+        let why = format!("{} is too long for a Unix socket", path.display());
+        let way_out = format!("take a path of at most {PATH_BYTES_MAX} bytes");
+        check.fault(key, why, way_out);
+    }
+    path
+}
+
 /// Where the administration listens. What it tells is for this machine: there is no TLS.
-fn admin(
-    check: &mut Check<'_>,
-    text: &str,
-    taken: &[(SocketAddr, String)],
-) -> Option<AdminAddress> {
+fn admin(check: &mut Check<'_>, text: &str, taken: &[(String, String)]) -> Option<AdminAddress> {
     const KEY: &str = "server.admin";
     if text.is_empty() {
         return None;
     }
-    if let Some(path) = text.strip_prefix("unix:") {
-        let path = check.file(KEY, path);
-        if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
-            let why = format!("{} is too long for a Unix socket", path.display());
-            let way_out = format!("take a path of at most {SOCKET_PATH_BYTES_MAX} bytes");
-            check.fault(KEY, why, way_out);
+    let (admin, address) = match text.strip_prefix("unix:") {
+        Some(path) => {
+            let path = socket(check, KEY, path);
+            let mode = MODE_PRIVATE;
+            (
+                AdminAddress::Unix(path.clone()),
+                Address::Unix { path, mode },
+            )
         }
-        return Some(AdminAddress::Unix(path));
+        None => {
+            let address = check.accept(KEY, value::admin_address(text))?;
+            (AdminAddress::Tcp(address), Address::Tcp(address))
+        }
+    };
+    if let Some(other) = holder(&address, taken) {
+        let way_out = "take another port or path";
+        check.fault(KEY, format!("is in {other} already"), way_out);
     }
-    let address = check.accept(KEY, value::admin_address(text))?;
-    let other = taken
-        .iter()
-        .find(|(other, _)| *other == address && address.port() != 0);
-    if let Some((_, other)) = other {
-        check.fault(KEY, format!("is in {other} already"), "take another port");
+    Some(admin)
+}
+
+/// Somebody has to be believed, or nobody is served.
+fn proxy_protocol(check: &mut Check<'_>, mirror: &file::Server, https: &[Address]) {
+    let is_unix = |address: &Address| matches!(address, Address::Unix { .. });
+    if mirror.proxy_protocol && mirror.trusted_proxies.is_empty() && !https.iter().any(is_unix) {
+        check.fault(
+            "server.proxy_protocol",
+            "nobody is trusted to send a PROXY header, so every connection would be closed",
+            "name the proxies in front of cloakroom in server.trusted_proxies, or let them connect to a Unix socket",
+        );
     }
-    Some(AdminAddress::Tcp(address))
 }
 
 fn proxies(check: &mut Check<'_>, texts: &[String]) -> Vec<IpNet> {

@@ -1,22 +1,60 @@
 //! Where we listen, whom we believe, where apps are.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
 use super::{LATER, Objection, object};
 use crate::upstream::Address;
 
-/// `127.0.0.1:8443`, `[::1]:8443`.
-pub(in crate::config::check) fn listen_address(text: &str) -> Result<SocketAddr, Objection> {
+/// The longest name that systemd gives to a socket.
+const SOCKET_NAME_BYTES_MAX: usize = 255;
+
+/// The text of a listener, read.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::config::check) enum Listen<'a> {
+    Tcp(SocketAddr),
+    Unix { path: &'a str, mode: u32 },
+    Systemd(&'a str),
+}
+
+/// `127.0.0.1:8443`, `[::1]:8443`, `unix:/run/https.sock|0660`, `systemd:https`.
+pub(in crate::config::check) fn listen_address(text: &str) -> Result<Listen<'_>, Objection> {
+    if let Some(rest) = text.strip_prefix("unix:") {
+        return unix_listener(rest);
+    }
+    if let Some(name) = text.strip_prefix("systemd:") {
+        return systemd_listener(name);
+    }
+    tcp_listener(text).map(Listen::Tcp)
+}
+
+fn unix_listener(rest: &str) -> Result<Listen<'_>, Objection> {
+    let (path, mode) = rest.split_once('|').unwrap_or((rest, "0600"));
+    let way_out = "write for example \"unix:/run/cloakroom/https.sock|0660\"";
+    if path.is_empty() {
+        return object("names no socket", way_out);
+    }
+    match u32::from_str_radix(mode, 8) {
+        Ok(mode) if mode <= 0o777 && mode & 0o200 != 0 => Ok(Listen::Unix { path, mode }),
+        _ => object("not permissions of a socket that we may write to", way_out),
+    }
+}
+
+fn systemd_listener(name: &str) -> Result<Listen<'_>, Objection> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+    if name.is_empty() || name.len() > SOCKET_NAME_BYTES_MAX || !name.bytes().all(plain) {
+        return object(
+            "not a name that systemd gives to a socket",
+            "write the FileDescriptorName= of the .socket unit, for example \"systemd:https\"",
+        );
+    }
+    Ok(Listen::Systemd(name))
+}
+
+fn tcp_listener(text: &str) -> Result<SocketAddr, Objection> {
     if let Ok(address) = text.parse() {
         return Ok(address);
-    }
-    if text.starts_with("unix:") || text.starts_with("fd:") || text.starts_with("systemd") {
-        return object(
-            format!("listening on other than TCP is {LATER}"),
-            "write an address and a port, for example \"127.0.0.1:8443\"",
-        );
     }
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let way_out = match (host, port.parse::<u16>()) {
@@ -30,7 +68,10 @@ pub(in crate::config::check) fn listen_address(text: &str) -> Result<SocketAddr,
         _ if text.parse::<IpAddr>().is_ok() => format!("write \"{text}:8443\""),
         _ => "write for example \"127.0.0.1:8443\" or \"[::1]:8443\"".to_owned(),
     };
-    object("not an IP address with a port", way_out)
+    object(
+        "neither an IP address with a port nor \"unix:PATH\" nor \"systemd:NAME\"",
+        way_out,
+    )
 }
 
 /// `127.0.0.1:9443`: an address that only this machine reaches.
@@ -50,13 +91,17 @@ pub(in crate::config::check) fn admin_address(text: &str) -> Result<SocketAddr, 
 
 /// `10.0.0.0/8`, or one address.
 pub(in crate::config::check) fn network(text: &str) -> Result<IpNet, Objection> {
+    if text == "unix:" {
+        // What comes through a Unix socket has this address here, and nobody else can have it.
+        return Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
+    }
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
     text.parse::<IpNet>().or_else(|_| {
         object(
             "not a network",
-            "write for example \"10.0.0.0/8\" or \"192.0.2.1\"",
+            "write for example \"10.0.0.0/8\", \"192.0.2.1\" or, for Unix sockets, \"unix:\"",
         )
     })
 }

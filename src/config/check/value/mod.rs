@@ -6,7 +6,7 @@ mod host;
 
 mod path;
 
-pub(super) use address::{admin_address, listen_address, network, upstream_address};
+pub(super) use address::{Listen, admin_address, listen_address, network, upstream_address};
 pub(super) use host::{host_pattern, is_within, literal_host};
 pub(super) use path::{one_path, path_covers, rule_path, site_path};
 

@@ -13,9 +13,11 @@ fn table<T: std::fmt::Debug>(judge: fn(&str) -> Result<T, Objection>, rows: &[(&
 }
 
 #[test]
-fn a_listener_is_an_address_with_a_port() {
+fn a_listener_is_an_address_with_a_port_or_a_socket() {
+    let socket = "write for example \"unix:/run/cloakroom/https.sock|0660\"";
+    let name = "write the FileDescriptorName= of the .socket unit, for example \"systemd:https\"";
     table(
-        listen_address,
+        |text| listen_address(text).map(|listen| format!("{listen:?}")),
         &[
             ("127.0.0.1:8443", ""),
             ("[::1]:8443", ""),
@@ -31,10 +33,17 @@ fn a_listener_is_an_address_with_a_port() {
             ("localhost:8443", "write \"127.0.0.1:8443\""),
             ("127.0.0.1", "write \"127.0.0.1:8443\""),
             ("::1", "write \"[::1]:8443\""),
-            (
-                "unix:/run/x",
-                "write an address and a port, for example \"127.0.0.1:8443\"",
-            ),
+            ("unix:/run/x", ""),
+            ("unix:x.sock|0660", ""),
+            ("unix:", socket),
+            ("unix:x|", socket),
+            ("unix:x|660x", socket),
+            ("unix:x|1777", socket),
+            ("unix:x|0440", socket),
+            ("systemd:https", ""),
+            ("systemd:", name),
+            ("systemd:a:b", name),
+            ("systemd:a b", name),
             (
                 "127.0.0.1:99999",
                 "write for example \"127.0.0.1:8443\" or \"[::1]:8443\"",
