@@ -42,7 +42,13 @@ impl Answer {
         match self {
             Self::Now(answer) => *answer,
             Self::Reload(coming) => {
-                let (status, told) = reload::answer(coming.await.as_ref());
+                let outcome = coming.await;
+                let status = match &outcome {
+                    None => StatusCode::SERVICE_UNAVAILABLE,
+                    Some(outcome) if outcome.faults.is_empty() => StatusCode::OK,
+                    Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                };
+                let told = reload::told(outcome.as_ref());
                 text(status, JSON, format!("{told}\n")).map(Either::Left)
             }
         }

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::metrics::{head, line};
@@ -35,7 +34,7 @@ pub struct Fault {
     pub text: String,
 }
 
-/// An [`Outcome`] that is yet to come; `None`: the gateway stops.
+/// An [`Outcome`] that is yet to come; `None`: it did not come to a reload, as too many ask or the gateway stops.
 pub type Coming = Pin<Box<dyn Future<Output = Option<Outcome>> + Send>>;
 
 /// What is known of the configuration in force.
@@ -107,15 +106,13 @@ fn escaped(name: &str) -> String {
     name.replace('\n', "\\n")
 }
 
-/// The answer to who asked for a reload.
-pub(super) fn answer(outcome: Option<&Outcome>) -> (StatusCode, Value) {
+/// What is told to who asked for a reload; `None`: it did not come to one.
+pub(super) fn told(outcome: Option<&Outcome>) -> Value {
     let Some(outcome) = outcome else {
-        let why = json!({ "error": "the gateway stops" });
-        return (StatusCode::SERVICE_UNAVAILABLE, why);
+        return json!({ "error": "it did not come to a reload" });
     };
     if outcome.faults.is_empty() {
-        let told = json!({ "reloaded": true, "restart_needed": outcome.restart_needed });
-        return (StatusCode::OK, told);
+        return json!({ "reloaded": true, "restart_needed": outcome.restart_needed });
     }
     let faults = outcome.faults.iter().map(|fault| {
         json!({
@@ -126,6 +123,5 @@ pub(super) fn answer(outcome: Option<&Outcome>) -> (StatusCode, Value) {
         })
     });
     let faults: Vec<Value> = faults.collect();
-    let told = json!({ "reloaded": false, "faults": faults });
-    (StatusCode::UNPROCESSABLE_ENTITY, told)
+    json!({ "reloaded": false, "faults": faults })
 }
