@@ -3,7 +3,7 @@
 //! On the h2 crate itself: hyper's client has a channel and a task for each request between us and it. The only tasks
 //! here are the one that moves a connection's bytes, and one for a body that is still going up when its answer has come.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,6 +25,7 @@ use super::client::{Again, Failure, patience, spare};
 use super::fault::UpstreamFault;
 use super::framing;
 use super::pour::{Pour, PourFault};
+use super::pulse::Pulse;
 use super::stream::Stream;
 use super::upload::Progress;
 use crate::base::causes::Causes;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     /// How many times the pool's sweeper has found it idle.
     sweeps: Cell<u8>,
     retired: Cell<bool>,
+    pulse: RefCell<Pulse>,
     gone: Rc<Cell<bool>>,
     driver: AbortHandle,
 }
@@ -59,7 +61,7 @@ impl Shared {
         let streams = u32::try_from(settings.connections).unwrap_or(u32::MAX);
         // Each stream's window at once: else a few visitors who read slowly would hold up all others.
         let window = STREAM_WINDOW_BYTES.saturating_mul(streams.max(1));
-        let (sender, connection) = Builder::new()
+        let (sender, mut connection) = Builder::new()
             .enable_push(false)
             .max_header_list_size(header_bytes)
             .initial_window_size(STREAM_WINDOW_BYTES)
@@ -67,6 +69,7 @@ impl Shared {
             .handshake(stream)
             .await
             .map_err(UpstreamFault::Http2)?;
+        let pulse = Pulse::new(connection.ping_pong(), settings.connect_timeout);
         let gone = Rc::<Cell<bool>>::default();
         let tell = Rc::clone(&gone);
         let driver = tokio::task::spawn_local(async move {
@@ -83,6 +86,7 @@ impl Shared {
             active: Cell::new(0),
             sweeps: Cell::new(0),
             retired: Cell::new(false),
+            pulse: RefCell::new(pulse),
             gone,
             driver: driver.abort_handle(),
         }))
@@ -98,11 +102,18 @@ impl Shared {
         self.active.get() < self.sender.current_max_send_streams().max(1)
     }
 
-    /// How many sweeps have found it idle, this one included.
+    /// How many sweeps have found it idle, this one included. One that is busy is felt for its pulse, and ends if it has
+    /// none: many wait for it, and more would come.
     pub(super) fn sweep(&self) -> u8 {
         let sweeps = match self.active.get() {
             0 => self.sweeps.get().saturating_add(1),
-            _ => 0,
+            _ => {
+                if !self.pulse.borrow_mut().beats() {
+                    self.retire();
+                    self.driver.abort();
+                }
+                0
+            }
         };
         self.sweeps.set(sweeps);
         sweeps

@@ -7,7 +7,7 @@
 //! client    one request: which connection it gets, and the one safe retry
 //! http1     on a connection of its own: `wire` moves the bytes, asks whether the app is still there, and lets `scan`
 //!           read strictly what hyper would read generously
-//! http2     on a connection that many share; `pour` sends the body
+//! http2     on a connection that many share; `pour` sends the body, `pulse` asks whether the app is still there
 //! framing   what of a head says where a message ends: written by us, never passed on
 //! stream    a socket to an app, with TLS or without; `tls` has the certificates
 //! patience  how long the next part of a response may be waited for
@@ -37,6 +37,7 @@ mod http2;
 mod patience;
 mod pool;
 mod pour;
+mod pulse;
 mod scan;
 mod stream;
 mod tls;

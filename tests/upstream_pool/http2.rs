@@ -587,3 +587,37 @@ fn what_http_2_cannot_carry_is_refused_by_name() {
         );
     });
 }
+
+/// Promise: a connection whose other end has vanished holds nobody up for as long as an answer may take.
+#[test]
+fn a_busy_connection_without_a_pulse_is_given_up_and_one_with_it_is_not() {
+    for lives in [true, false] {
+        on_one_core(async {
+            let app = listen().await;
+            let to = Arc::new(UpstreamSettings {
+                idle_timeout: Duration::from_millis(40),
+                connect_timeout: A_WHILE,
+                ..h2c(&app)
+            });
+            let pool = Pool::new();
+            let visit = go(&pool, &to, request("POST", "/", Body::empty()));
+            let mut connection = accept(&app).await;
+            let (_, respond) = next(&mut connection).await;
+            if lives {
+                spawn(connection);
+                tokio::time::sleep(A_WHILE * 3).await;
+                answer(respond, "ok");
+                let response = visit.await.unwrap().unwrap();
+                assert_eq!(text(response).await.unwrap(), "ok");
+            } else {
+                // The connection is there and nobody moves it.
+                let failed = visit.await.unwrap().unwrap_err();
+                assert!(
+                    matches!(failed.fault, UpstreamFault::Http2(_)),
+                    "{failed:?}"
+                );
+                assert!(failed.unsent.is_none());
+            }
+        });
+    }
+}
