@@ -76,7 +76,7 @@ fn the_least_configuration_gets_every_default() {
     let headers: Vec<&str> = site.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(headers, ["X-Session-Id", "X-Session-User"]);
     let (host, port) = ("127.0.0.1".to_owned(), 3000);
-    assert_eq!(site.upstream.address, Address::Tcp { host, port });
+    assert_eq!(site.upstream.apps[0].address, Address::Tcp { host, port });
     assert_eq!(site.upstream.body_timeout, Duration::from_secs(60));
     assert_eq!(site.upstream.header_bytes, 64 << 10);
     assert_eq!(site.upstream.tls, None);
@@ -145,6 +145,7 @@ fn the_example_shows_the_defaults() {
     site.cookies.rules.clear();
     site.rules.clear();
     site.watch = None;
+    site.upstream.apps.truncate(1);
     assert_eq!(site, least.sites[0]);
 }
 
@@ -457,8 +458,24 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:10:11: site.cookies.default = \"sign\": binds cookies to a session, and this site has none (session = \"off\"); write a rule with bind = \"site\", or let the site have sessions",
         ),
         (
-            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nupstream = [\"http://a\", \"http://b\"]",
-            "x.toml:11:12: site.upstream: several upstreams are not available in this version; name one",
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nhost = \"upstream\"\nupstream = [\"http://a\", \"http://b\"]",
+            "x.toml:11:8: site.host = \"upstream\": the upstreams have several; write the one that all of them are sent, or \"keep\"",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nupstream = [\"http://a\", { url = \"http://a:80\", wait = 1 }, { weight = 2 }, { url = \"b:1\", weight = 0 }, 5]",
+            "x.toml:11:48: site.upstream.wait: unknown key; take it out, or see config.example.toml for the keys there are\n\
+             x.toml:11:105: site.upstream = 5: wants a text, not a number; write upstream = \"5\"",
+        ),
+        (
+            "[[site]]\nname = \"b\"\nhosts = [\"b\"]\nsession = \"off\"\nupstream = [\"http://a\", { url = \"http://a:80\" }, { weight = 2 }, { url = \"b:1\", weight = 0 }]\n[site.upstream_options]\nsticky = true\nhealth = \"healthz\"\nrise = 0\nhealth_interval = \"0\"",
+            "x.toml:12:25: site.upstream: is in the list already; take one of them out; weight gives one a larger share\n\
+             x.toml:12:50: site.upstream.url: missing; write for example url = \"http://127.0.0.1:3000\"\n\
+             x.toml:12:74: site.upstream.url = \"b:1\": write http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT or unix:/PATH\n\
+             x.toml:12:90: site.upstream.weight = 0: an upstream with no share; write drain = true, or backup = true\n\
+             x.toml:14:10: site.upstream_options.sticky = true: sessions keep to an upstream, and this site has none (session = \"off\"); take one of them out\n\
+             x.toml:15:10: site.upstream_options.health = \"healthz\": is no path; write for example health = \"/healthz\"\n\
+             x.toml:16:8: site.upstream_options.rise = 0: too little; write at least 1\n\
+             x.toml:17:19: site.upstream_options.health_interval = \"0\": a wait of no time at all, and there is no switching it off; write for example \"30s\"",
         ),
         (
             "[[site]]\nname = \"b\"",
@@ -899,7 +916,10 @@ fn included_files_add_sites_and_certificates_and_nothing_else() {
         .collect();
     assert_eq!(names, ["shop", "blog"]);
     let socket = folder.path().join("blog.sock");
-    assert_eq!(settings.sites[1].upstream.address, Address::Unix(socket));
+    assert_eq!(
+        settings.sites[1].upstream.apps[0].address,
+        Address::Unix(socket)
+    );
 
     fs::write(parts.join("more.toml"), "[log]\nlevel = \"info\"\n").unwrap();
     fs::write(parts.join("wrong.toml"), "\n[[site]]\nnam = \"x\"\n").unwrap();

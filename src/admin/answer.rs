@@ -1,4 +1,4 @@
-//! What each path answers. Nothing here changes anything but by a reload, and nothing of a visitor is shown.
+//! What each path answers. Nothing here changes anything but by a reload or a drain, and nothing of a visitor is shown.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 
 use super::door::Page;
 use super::watching::Watching;
-use super::{Admin, Coming, metrics, reload};
+use super::{Admin, Coming, metrics, reload, upstreams};
 use crate::base::meter::Count;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// Prometheus' text format.
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// One JSON value a line.
 const JSON_LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const REALM: HeaderValue = HeaderValue::from_static("Bearer realm=\"cloakroom\"");
@@ -76,9 +76,11 @@ pub(super) fn answer<B>(
             return Answer::Reload((admin.reload)());
         }
         None if path == reload::PATH => not_allowed("POST").map(Either::Left),
-        None if path != LEARN => {
-            text(StatusCode::NOT_FOUND, PLAIN, "There is nothing here.\n").map(Either::Left)
+        None if path.starts_with(upstreams::LIST) => {
+            let answer = upstreams::answer(admin, request.method(), path, request.uri().query());
+            answer.unwrap_or_else(nothing).map(Either::Left)
         }
+        None if path != LEARN => nothing().map(Either::Left),
         None if request.method() != Method::GET => not_allowed("GET").map(Either::Left),
         None => {
             let query = request.uri().query().unwrap_or_default();
@@ -134,6 +136,10 @@ fn learn(admin: &Arc<Admin>, query: &str, peer: &str, taken: Arc<Notify>) -> Res
     dressed(StatusCode::OK, JSON_LINES, Either::Right(watching))
 }
 
+fn nothing() -> Response<Full<Bytes>> {
+    text(StatusCode::NOT_FOUND, PLAIN, "There is nothing here.\n")
+}
+
 /// Says where the token is, and not what it is.
 fn unauthorized(admin: &Admin, path: &str) -> Response<Full<Bytes>> {
     admin.meter.count(Count::AdminRefusals);
@@ -150,7 +156,7 @@ fn unauthorized(admin: &Admin, path: &str) -> Response<Full<Bytes>> {
     refused
 }
 
-fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
+pub(super) fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
     let why = format!("This takes {methods}.\n");
     let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, why);
     let allowed = HeaderValue::from_static(methods);
@@ -158,7 +164,11 @@ fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
     refused
 }
 
-fn text(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(super) fn text(
+    status: StatusCode,
+    kind: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     dressed(status, kind, Full::new(body.into()))
 }
 

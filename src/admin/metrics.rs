@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Admin;
+use super::{Admin, upstreams};
 use crate::base::meter::{Count, Meter};
 use crate::session::KeyUse;
 
@@ -18,6 +18,7 @@ pub(super) fn written(admin: &Admin) -> String {
     let is_ready = (admin.obstacles)().is_empty();
     let mut out = text(&admin.meter, &keys, is_ready);
     (admin.config)().write(&mut out);
+    upstreams::metrics(&mut out, &admin.gateway.current());
     out
 }
 

@@ -16,6 +16,8 @@ mod metrics;
 
 mod reload;
 
+mod upstreams;
+
 pub use door::{Door, Page};
 pub use listen::Listener;
 pub use reload::{Coming, Fault, Outcome, Report};

@@ -137,7 +137,7 @@ mirrored! {
         name: Option<String> = None,
         hosts: Vec<String> = Vec::new(),
         path: String = "/".to_owned(),
-        upstream: Vec<String> = Vec::new(),
+        upstream: Vec<App> = Vec::new(),
         host: String = "keep".to_owned(),
         session: Attendance = Attendance::Attach,
         ambiguous_paths: AmbiguousPaths = AmbiguousPaths::Refuse,
@@ -163,6 +163,23 @@ mirrored! {
         client_cert_file: String = String::new(),
         client_key_file: String = String::new(),
         tls_name: String = String::new(),
+        sticky: bool = false,
+        health: String = String::new(),
+        health_interval: Span = Span::secs(5),
+        health_timeout: Span = Span::secs(2),
+        rise: u32 = 2,
+        fall: u32 = 3,
+        max_fails: u32 = 3,
+        fail_timeout: Span = Span::secs(10),
+        slow_start: Span = Span::secs(10),
+    }
+
+    /// One of `site.upstream` with something of its own.
+    struct AppTable {
+        url: Option<String> = None,
+        weight: u32 = 1,
+        drain: bool = false,
+        backup: bool = false,
     }
 
     /// `[site.cookies]`.
@@ -247,6 +264,16 @@ fn default_headers() -> BTreeMap<String, String> {
     ]
     .map(|(name, template)| (name.to_owned(), template.to_owned()))
     .into()
+}
+
+/// One of `site.upstream`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum App {
+    /// Where it listens.
+    Address(String),
+    /// The same, and more.
+    Table(AppTable),
 }
 
 /// `session.store.engine`.

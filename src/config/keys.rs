@@ -18,6 +18,8 @@ pub enum Kind {
     Secret,
     /// A list of texts.
     Texts,
+    /// A list of texts, or of tables that have the text and more.
+    TextsOrTables,
     /// `true` or `false`.
     Flag,
     /// A whole number, not negative.
@@ -83,7 +85,10 @@ const FORM_METHOD: Kind = one_of(&["POST", "PUT", "PATCH"]);
 const METHOD: Kind = one_of(&["GET", "POST", "PUT", "PATCH", "DELETE"]);
 const COOKIE_MODE: Kind = one_of(&["keep", "mirror", "seal", "sign", "pass", "strip"]);
 
-use Kind::{Count, Counts, Date, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts};
+use Kind::{
+    Count, Counts, Date, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts,
+    TextsOrTables,
+};
 
 /// The table.
 pub const KEYS: &[Key] = &[
@@ -162,7 +167,11 @@ pub const KEYS: &[Key] = &[
     now("site.name", Text),
     now("site.hosts", Texts),
     now("site.path", Text),
-    now("site.upstream", Texts),
+    now("site.upstream", TextsOrTables),
+    now("site.upstream.url", Text),
+    now("site.upstream.weight", Count),
+    now("site.upstream.drain", Flag),
+    now("site.upstream.backup", Flag),
     now("site.host", Text),
     now("site.session", ATTENDANCE),
     now("site.ambiguous_paths", one_of(&["refuse", "pass"])),
@@ -183,8 +192,15 @@ pub const KEYS: &[Key] = &[
     now("site.upstream_options.client_cert_file", Text),
     now("site.upstream_options.client_key_file", Text),
     now("site.upstream_options.tls_name", Text),
-    later("site.upstream_options.sticky"),
-    later("site.upstream_options.health"),
+    now("site.upstream_options.sticky", Flag),
+    now("site.upstream_options.health", Text),
+    now("site.upstream_options.health_interval", Duration),
+    now("site.upstream_options.health_timeout", Duration),
+    now("site.upstream_options.rise", Count),
+    now("site.upstream_options.fall", Count),
+    now("site.upstream_options.max_fails", Count),
+    now("site.upstream_options.fail_timeout", Duration),
+    now("site.upstream_options.slow_start", Duration),
     now("site.cookies", Table),
     now("site.cookies.default", COOKIE_MODE),
     now("site.cookies.enforce", Flag),

@@ -1,11 +1,13 @@
 //! Finished settings: what the text says, checked, with paths resolved and no question left open.
 
 mod admin;
+mod balance;
 mod login;
 mod store;
 mod upstream;
 
 pub use admin::{Admin, AdminAddress};
+pub use balance::{App, Balance};
 pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
@@ -21,7 +23,7 @@ use crate::base::kept::SameSite;
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::server::listener;
 use crate::session::Terms;
-use crate::upstream::{Address, TlsSettings};
+use crate::upstream::TlsSettings;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -198,11 +200,13 @@ pub fn shared_domains(hosts: &[String]) -> impl Iterator<Item = &str> {
     names.filter(|name| hosts.iter().any(|host| host == name))
 }
 
-/// The app behind a site, with `[site.upstream_options]`.
+/// The apps behind a site, with `[site.upstream_options]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
-    /// Where it listens.
-    pub address: Address,
+    /// The apps.
+    pub apps: Vec<App>,
+    /// How requests are shared out among them.
+    pub balance: Balance,
     /// For a connection.
     pub connect_timeout: Duration,
     /// To the response head.

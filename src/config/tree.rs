@@ -149,6 +149,21 @@ impl Walk<'_> {
                 true
             }
             (Kind::Texts, DeValue::Array(items)) => self.items(Kind::Text, items, &path),
+            (Kind::TextsOrTables, DeValue::Array(items)) => {
+                let mut sound = true;
+                for (at, item) in items.iter_mut().enumerate() {
+                    let kind = if item.get_ref().is_table() {
+                        Kind::Table
+                    } else {
+                        Kind::Text
+                    };
+                    sound &= self.value(kind, item, schema, format!("{path}[{at}]"));
+                }
+                if !sound {
+                    self.origins.spoil(path);
+                }
+                sound
+            }
             (Kind::Counts, DeValue::Array(items)) => self.items(Kind::Count, items, &path),
             _ => self.plain(kind, value, &path),
         }
@@ -334,8 +349,10 @@ fn wish(kind: Kind, key: &str, written: &str, value: &DeValue<'_>) -> (&'static 
         ),
         Kind::Text if is_plain(value) => ("a text", format!("write {name} = \"{written}\"")),
         Kind::Text | Kind::Secret => ("a text", format!("write {name} = \"…\"")),
-        Kind::Texts if value.is_str() => ("a list", format!("write {name} = [{written}]")),
-        Kind::Texts => ("a list of texts", format!("write {name} = [\"…\"]")),
+        Kind::Texts | Kind::TextsOrTables if value.is_str() => {
+            ("a list", format!("write {name} = [{written}]"))
+        }
+        Kind::Texts | Kind::TextsOrTables => ("a list of texts", format!("write {name} = [\"…\"]")),
         Kind::Flag => (
             "true or false",
             "write true or false, without quotes".to_owned(),

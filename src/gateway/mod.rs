@@ -77,7 +77,7 @@ use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
 use crate::headers::websocket::Handshake;
-use crate::session::{Place, SessionIds, Turn};
+use crate::session::{Home, Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::{Body, BodyLimits, Pool, tunnel};
 
@@ -188,8 +188,9 @@ impl Gateway {
             .request(site, &head, &visit, self.desk.cookie.name());
         brought.came = call.rewrite(self, &mut head, brought.field.take());
 
+        let home = site.upstreams.is_sticky().then(|| visit.home()).flatten();
         let mut response = self
-            .ask_app(pool, site, head, (body, &witness, websocket), line)
+            .ask_app((pool, home), site, head, (body, &witness, websocket), line)
             .await?;
 
         let seen_from = (&visit, self.desk.cookie.name());
@@ -205,6 +206,7 @@ impl Gateway {
         let owner = brought.owner.take();
         let (mut change, mut parting) = learn(&mut response, scene, brought, witness);
         parting.mark = self.mark_after(&change.turn, visit.record(), owner, line.time);
+        change.home = home.filter(|_| matches!(change.turn, Turn::LogIn { .. }));
         let renews = mode != SessionMode::Observe;
         change.touch =
             renews && (!change.is_nothing() || visit.touch_is_due(&self.desk.terms, line.time));
@@ -286,7 +288,7 @@ impl Gateway {
 
     async fn ask_app(
         &self,
-        pool: &Pool,
+        (pool, home): (&Pool, Option<Home>),
         site: &Site,
         mut head: Parts,
         (body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
@@ -301,10 +303,9 @@ impl Gateway {
             body = body.refusing_trailers();
         }
         let asked = Stopwatch::start();
-        let mut response = pool
-            .send(&site.upstream, Request::from_parts(head, body))
-            .await
-            .map_err(|unanswered| unanswered.fault)?;
+        let request = Request::from_parts(head, body);
+        let upstreams = &site.upstreams;
+        let mut response = upstreams.send(pool, request, home, &self.clock).await?;
         line.app = Some(asked.elapsed());
         accept_upgrade(websocket.as_ref(), &mut response)?;
         *response.version_mut() = line.version;

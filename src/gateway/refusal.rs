@@ -11,7 +11,7 @@ use super::admit::AdmitFault;
 use crate::cookie::screen::TooMuch;
 use crate::headers::strict::Fault;
 use crate::store::StoreFault;
-use crate::upstream::{Body, BodyFault, UpstreamFault};
+use crate::upstream::{Body, BodyFault, Unserved, UpstreamFault};
 
 /// Why a request was not passed on, or its answer was not passed back.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum Refusal {
     /// The app could not be reached or did not answer properly.
     #[error("the application behind this site did not answer")]
     Upstream(#[source] UpstreamFault),
+    /// No app of the site may be asked.
+    #[error("no application behind this site is in service")]
+    NoUpstream,
 }
 
 impl Refusal {
@@ -65,6 +68,7 @@ impl Refusal {
             Self::VisitorBody(fault) => body_status(fault),
             Self::NoWebSocket => StatusCode::BAD_GATEWAY,
             Self::Upstream(fault) => upstream_status(fault),
+            Self::NoUpstream => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -83,6 +87,7 @@ impl Refusal {
             Self::VisitorBody(_) => "body",
             Self::NoWebSocket => "no-websocket",
             Self::Upstream(_) => "app",
+            Self::NoUpstream => "no-upstream",
         }
     }
 
@@ -194,6 +199,15 @@ const fn upstream_status(fault: &UpstreamFault) -> StatusCode {
         }
         UpstreamFault::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
         UpstreamFault::VisitorBody(fault) => body_status(fault),
+    }
+}
+
+impl From<Unserved> for Refusal {
+    fn from(unserved: Unserved) -> Self {
+        match unserved {
+            Unserved::Fault(fault) => fault.into(),
+            Unserved::NoneInService => Self::NoUpstream,
+        }
     }
 }
 

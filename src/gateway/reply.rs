@@ -161,13 +161,17 @@ pub fn clean(response: &mut Response<Body>, site: &Site, admitted: &Admitted) {
     }
     clear_site_data::narrow(headers);
     if site.rewrite_location {
-        let app = site.upstream.address.authority();
-        location::rewrite(headers, &app, &admitted.authority);
+        for app in site.upstreams.authorities() {
+            location::rewrite(headers, app, &admitted.authority);
+        }
     }
     site.strip_path_params
         .strip_redirects(headers, |authority| {
             site.is_own_authority(authority)
-                || authority.eq_ignore_ascii_case(&site.upstream.address.authority())
+                || site
+                    .upstreams
+                    .authorities()
+                    .any(|app| authority.eq_ignore_ascii_case(app))
         });
 }
 

@@ -15,7 +15,7 @@ use crate::cookie::policy::CookiePolicy;
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
 use crate::login::watch::Watch;
-use crate::upstream::{ScreenTrailers, UpstreamSettings};
+use crate::upstream::{ScreenTrailers, Upstreams};
 
 /// A host + path prefix that we serve, and the policy for it.
 pub struct Site {
@@ -25,8 +25,8 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// Its path prefix, without a slash at the end; empty for `/`.
     pub prefix: String,
-    /// The app behind it.
-    pub upstream: Arc<UpstreamSettings>,
+    /// The apps behind it.
+    pub upstreams: Arc<Upstreams>,
     /// The Host that the app is sent.
     pub host: AppHost,
     /// Whether visitors get a session.

@@ -13,6 +13,7 @@ mod notify;
 
 mod sealed;
 mod site;
+mod upstreams;
 
 mod login;
 
@@ -71,7 +72,7 @@ use crate::server::drain::Drain;
 use crate::server::listener::Address;
 use crate::server::{Listeners, Setup, run_core};
 use crate::store::sweep;
-use crate::upstream::Pool;
+use crate::upstream::{Pool, probe};
 
 /// How often the store is tidied up. What is expired is refused whether or not it was.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -125,6 +126,11 @@ pub fn run(
             SWEEP_EVERY,
             drain.begun(),
         );
+        let probing = probe(parts.clock.clone(), || {
+            let gateway = parts.gateway.current();
+            let sets = gateway.sites().map(|site| Arc::clone(&site.upstreams));
+            sets.collect()
+        });
         let to_the_end = async {
             tokio::join!(sweeping, signals.obey(&drain, &parts.gateway, &reloads));
         };
@@ -135,6 +141,7 @@ pub fn run(
             () = admin::serve(&parts, standing, report, reloads.clone(), drain.clone()) => {}
             () = parts.handover.serve(upgrades, &drain) => {}
             () = notify::keep_alive() => {}
+            () = probing => {}
         }
         keeper.leave().await;
         for core in cores {

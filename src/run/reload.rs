@@ -14,6 +14,7 @@ use super::pinned::pin;
 use super::site::sites;
 use super::tls::{load_certificates, tls_config_after};
 use crate::admin::{Door, Outcome, Report};
+use crate::base::clock::Time;
 use crate::base::latest::Latest;
 use crate::config::keyring::Keys;
 use crate::config::settings::{Level, Settings};
@@ -112,7 +113,9 @@ impl Reloader {
         } else {
             open_log(&settings.log).map_err(one)?
         };
-        let sites = sites.into_iter().map(|site| keeping_pool(site, &before));
+        let sites = sites
+            .into_iter()
+            .map(|site| keeping_apps(site, &before, now));
         let sites = sites.collect();
         let gateway = self.live.gateway(&settings, sites, cookie, access_log);
         Ok(Next {
@@ -249,11 +252,11 @@ pub(super) fn ends(certificates: &CertificateSet) -> Vec<(String, crate::base::c
     each.collect()
 }
 
-/// An app that stays as it was keeps its connections: the pools know it by the place of its settings.
-fn keeping_pool(mut site: Site, before: &Gateway) -> Site {
-    let mut old = before.sites().filter(|old| old.name == site.name);
-    if let Some(old) = old.find(|old| old.upstream == site.upstream) {
-        site.upstream = Arc::clone(&old.upstream);
+/// Apps that stay keep what is known of them, and their connections if they are spoken to as before.
+fn keeping_apps(mut site: Site, before: &Gateway, now: Time) -> Site {
+    let old = before.sites().find(|old| old.name == site.name);
+    if let (Some(old), Some(new)) = (old, Arc::get_mut(&mut site.upstreams)) {
+        new.take_over(&old.upstreams, now);
     }
     site
 }

@@ -7,7 +7,9 @@ use http::HeaderValue;
 use super::build::note;
 use super::fault::StartFault;
 use super::login;
+use super::upstreams::upstreams;
 use crate::base::causes::Causes;
+use crate::base::clock::Clock;
 use crate::config::settings::{self, Settings};
 use crate::cookie::name::NamePattern;
 use crate::cookie::policy::{Binding, CookieDomain, CookiePolicy, CookieRule, Mode, Overrides};
@@ -17,7 +19,7 @@ use crate::gateway::site::{AppHost, Site};
 use crate::gateway::visit::SessionMode;
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
-use crate::upstream::{Tls, UpstreamSettings};
+use crate::upstream::Tls;
 
 /// All sites, in the order in which they are written.
 ///
@@ -44,16 +46,6 @@ fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
     };
     let tls = settings.upstream.tls.as_ref().map(Tls::new).transpose();
     let tls = tls.map_err(|why| fault("upstream_options", Causes(&why).to_string()))?;
-    let upstream = UpstreamSettings {
-        address: settings.upstream.address.clone(),
-        connect_timeout: settings.upstream.connect_timeout,
-        response_timeout: settings.upstream.response_timeout,
-        idle_timeout: settings.upstream.idle_timeout,
-        connections: settings.upstream.connections,
-        body_timeout: settings.upstream.body_timeout,
-        header_bytes: settings.upstream.header_bytes,
-        tls,
-    };
     let fixed = |authority: &str| match (HeaderValue::from_str(authority), host_of(authority)) {
         (Ok(field), Some(host)) => Ok(AppHost::Fixed { field, host }),
         _ => Err(fault("host", format!("{authority:?} is no host"))),
@@ -85,16 +77,22 @@ fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
             cross_site,
         })
     });
+    let host = match &settings.host {
+        settings::UpstreamHost::Keep => AppHost::Keep,
+        settings::UpstreamHost::Upstream => {
+            // With several it was checked that they have one host.
+            let apps = settings.upstream.apps.first();
+            fixed(&apps.map_or_else(String::new, |app| app.address.authority()))?
+        }
+        settings::UpstreamHost::Literal(host) => fixed(host)?,
+    };
+    let upstreams = upstreams(settings, &host, tls, Clock::system().now());
     Ok(Site {
         name: settings.name.as_str().into(),
         hosts: settings.hosts.clone(),
         prefix: settings.path.trim_end_matches('/').to_owned(),
-        host: match &settings.host {
-            settings::UpstreamHost::Keep => AppHost::Keep,
-            settings::UpstreamHost::Upstream => fixed(&upstream.address.authority())?,
-            settings::UpstreamHost::Literal(host) => fixed(host)?,
-        },
-        upstream: Arc::new(upstream),
+        host,
+        upstreams: Arc::new(upstreams),
         session: session_mode(settings.session),
         pass_ambiguous_paths: settings.ambiguous_paths_pass,
         rewrite_location: settings.location_rewrite,

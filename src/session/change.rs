@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::expiry::{Expiry, Terms};
+use super::home::Home;
 use super::record::{Record, User};
 use crate::base::clock::Time;
 use crate::base::kept::{CookieIdentity, KeptCookie};
@@ -21,6 +22,8 @@ pub struct Change {
     pub expiry: Option<Option<Expiry>>,
     /// Whether the response brings values that are bound to the session.
     pub binds: bool,
+    /// Where the session that a login begins is at home, if that is not for its root to tell.
+    pub home: Option<Home>,
     /// Whether the idle clock is to be written.
     pub touch: bool,
     /// What becomes of the session as a whole.

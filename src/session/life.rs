@@ -238,6 +238,7 @@ impl Session {
             record.copies = self.record.copies.clone();
             record.expiry = self.record.expiry;
         }
+        record.home = commit.change.home.map(Box::new);
         record.user = user.map(|user| Box::new(user.clone()));
         let evicted = commit.change.apply_edits(&mut record, terms, now);
         if record.weight_bytes() > terms.max_bytes {

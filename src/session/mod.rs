@@ -12,6 +12,8 @@ pub mod sealed;
 
 mod label;
 
+mod home;
+
 pub mod record;
 
 pub mod expiry;
@@ -34,6 +36,7 @@ pub use change::{Change, DataEdit, JarEdit, Turn};
 pub use commit::{Commit, Committed, Effects, Outcome};
 pub use expiry::{Expiry, Terms};
 pub use holders::{Holder, Holders};
+pub use home::Home;
 pub use label::TicketLabel;
 pub use life::{Session, State};
 pub use opening::{Closed, Opening, Standing, Upkeep};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::expiry::Expiry;
+use super::home::Home;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
@@ -28,6 +29,10 @@ pub struct Record {
         with = "root_text_option"
     )]
     pub bond: Option<Box<Root>>,
+    /// Where the visitor was at home before the login that began this session; none: the root tells. Boxed, because
+    /// few sessions have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Box<Home>>,
     /// Who logged in, if anybody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<User>>,
@@ -113,6 +118,7 @@ impl Record {
             created,
             touched: now,
             bond: None,
+            home: None,
             user: None,
             expiry: None,
             data: SmallMap::new(),

@@ -14,6 +14,7 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::balance::InFlight;
 use super::http2::StreamLease;
 use super::patience::Patience;
 use super::pool::Lease;
@@ -70,6 +71,14 @@ impl Body {
             Self::Empty | Self::Full(_) => {}
             Self::Visitor(body) => body.screen_trailers(screen),
             Self::App(body) => body.screen = Some(screen),
+        }
+        self
+    }
+
+    /// Has an app's response count until it has ended.
+    pub(super) fn counted(mut self, counted: InFlight) -> Self {
+        if let Self::App(body) = &mut self {
+            body.counted = Some(counted);
         }
         self
     }
@@ -168,6 +177,8 @@ pub struct AppBody {
     hold: Option<Hold>,
     screen: Option<ScreenTrailers>,
     patience: Patience,
+    /// What the response counts as until it has ended, where somebody counts.
+    counted: Option<InFlight>,
 }
 
 /// Where the parts come from.
@@ -193,6 +204,7 @@ impl AppBody {
             hold: Some(hold),
             screen: None,
             patience,
+            counted: None,
         }
     }
 

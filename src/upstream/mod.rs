@@ -1,6 +1,7 @@
 //! Floor 2: the way to the apps. Bodies, the pool of connections that each core keeps, upgraded streams.
 //!
 //! ```text
+//! balance   the apps behind one site, and which of them gets a request
 //! address   where an app is and what it speaks: http:, https:, h2c: or unix:
 //! body      every body that passes through: the visitor's, the app's, our own; `upload` holds the visitor's limits
 //! pool      how many requests at once, which connection, who waits
@@ -28,6 +29,7 @@
 //! - Whoever drops the future or the body closes the connection behind it and gives its place back.
 //!
 mod address;
+mod balance;
 mod body;
 mod client;
 mod fault;
@@ -47,6 +49,10 @@ mod wire;
 pub mod tunnel;
 
 pub use address::{Address, AddressFault};
+pub use balance::{
+    BalanceSettings, HealthSettings, MEMBERS_MAX, MemberSettings, Report, Standing, Unserved,
+    Upstreams, probe,
+};
 pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
 pub use fault::{Unanswered, UpstreamFault};
 pub use pool::Pool;

@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::balance::InFlight;
 use super::body::Body;
 
 /// How long the other direction may go on when one has ended.
@@ -31,17 +32,24 @@ pub struct Carried {
 /// connection keeps its place in the pool's count until the tunnel has ended.
 pub fn app_side(response: &mut Response<Body>) -> Option<AppSide> {
     let upgrade = response.extensions_mut().remove::<OnUpgrade>()?;
+    let counted = response.extensions_mut().remove::<InFlight>();
     let place = match std::mem::take(response.body_mut()) {
         Body::App(body) => body.into_lease()?.into_place_of_upgraded(),
         Body::Empty | Body::Full(_) | Body::Visitor(_) => return None,
     };
-    Some(AppSide { upgrade, place })
+    Some(AppSide {
+        upgrade,
+        place,
+        _counted: counted,
+    })
 }
 
 /// The app's side of a tunnel that is to be.
 pub struct AppSide {
     upgrade: OnUpgrade,
     place: OwnedSemaphorePermit,
+    /// What the streams count as until they have ended, where somebody counts.
+    _counted: Option<InFlight>,
 }
 
 impl AppSide {

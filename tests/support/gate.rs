@@ -55,11 +55,19 @@ impl Gate {
 
     /// The same in front of an app that is a process of its own, for what [`App::forwarding`] does not carry.
     pub async fn before(app: SocketAddr, setup: Setup<'_>) -> Self {
+        Self::before_several(app, "", setup).await
+    }
+
+    /// The same in front of more apps: what follows the first in the list `site.upstream`, with its comma.
+    pub async fn before_several(app: SocketAddr, more: &str, setup: Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ca = write_certificate(folder.path());
         fs::write(
             folder.path().join("cloakroom.toml"),
-            configuration(app, setup),
+            configuration(app, setup).replace(
+                &format!("[\"http://{app}\"]"),
+                &format!("[\"http://{app}\"{more}]"),
+            ),
         )
         .expect("the configuration");
         let plain = setup.server.contains("http =");

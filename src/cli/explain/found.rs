@@ -67,7 +67,11 @@ pub(super) fn site(scene: &Scene<'_>, admitted: &Admitted) -> SiteFound {
         place: scene.place(""),
         host: admitted.host.clone(),
         path: settings.path.clone(),
-        upstream: settings.upstream.address.to_string(),
+        upstream: {
+            let apps = settings.upstream.apps.iter();
+            let apps: Vec<_> = apps.map(|app| app.address.to_string()).collect();
+            apps.join(", ")
+        },
         app_host: match &scene.site.host {
             AppHost::Keep => admitted.authority.clone(),
             AppHost::Fixed { field, .. } => String::from_utf8_lossy(field.as_bytes()).into_owned(),

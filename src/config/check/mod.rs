@@ -2,6 +2,8 @@
 
 mod admin;
 
+mod balance;
+
 mod cookies;
 
 mod listen;

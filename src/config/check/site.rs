@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::file;
 use super::super::settings::{Attendance, Rule, Site, Upstream, UpstreamHost};
+use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
 use super::{Check, value};
@@ -93,11 +94,14 @@ fn site(
         let why = "without sessions (session = \"off\") nobody can be logged in";
         check.warn(&key("login.method"), why, "take one of them out");
     }
+    let (apps, options) = (&mirror.upstream, &mirror.upstream_options);
+    let upstream = upstream(check, at, apps, options, mirror.session);
+    one_host(check, at, &host, &upstream.apps);
     Site {
         name,
         hosts,
         path,
-        upstream: upstream(check, at, &mirror.upstream, &mirror.upstream_options),
+        upstream,
         host,
         session: mirror.session,
         ambiguous_paths_pass: mirror.ambiguous_paths == file::AmbiguousPaths::Pass,
@@ -144,29 +148,11 @@ fn hosts(
 fn upstream(
     check: &mut Check<'_>,
     at: usize,
-    texts: &[String],
+    mirrors: &[file::App],
     options: &file::UpstreamOptions,
+    session: Attendance,
 ) -> Upstream {
-    let key = format!("site[{at}].upstream");
-    let mut address = Address::Unix(Default::default());
-    match texts {
-        [] => {
-            let way_out = "write for example upstream = [\"http://127.0.0.1:3000\"]";
-            check.fault(&key, "no app behind the site", way_out);
-        }
-        [text] => {
-            if let Some(found) = check.accept(&format!("{key}[0]"), value::upstream_address(text)) {
-                address = found;
-            }
-        }
-        [_, ..] => {
-            let why = "several upstreams are not available in this version";
-            check.fault(&key, why, "name one");
-        }
-    }
-    if let Address::Unix(path) = address {
-        address = Address::Unix(check.base.join(path));
-    }
+    let apps = apps(check, at, mirrors);
     let key = |name: &str| format!("site[{at}].upstream_options.{name}");
     let connections = check.at_least(&key("connections"), options.connections, 1, "1");
     let header_bytes = options.header_bytes.in_memory();
@@ -175,10 +161,13 @@ fn upstream(
         let why = "each response may make us hold so much";
         check.fault(&key("header_bytes"), why, "write at most \"1MiB\"");
     }
-    let speaks_tls = matches!(address, Address::Tls { .. });
+    let speaks_tls = apps
+        .iter()
+        .any(|app| matches!(app.address, Address::Tls { .. }));
     let tls = upstream_tls(check, at, options, speaks_tls);
     Upstream {
-        address,
+        apps,
+        balance: balance(check, at, options, session),
         connect_timeout: positive(check, &key("connect_timeout"), options.connect_timeout),
         response_timeout: positive(check, &key("response_timeout"), options.response_timeout),
         idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),

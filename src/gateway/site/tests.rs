@@ -1,9 +1,7 @@
-use std::time::Duration;
-
 use super::*;
 use crate::cookie::policy::{CookiePolicy, Mode};
 use crate::gateway::access::{CrossSite, PathPattern};
-use crate::upstream::Address;
+use crate::upstream::{Address, UpstreamSettings};
 
 fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
     let address = Address::parse("http://127.0.0.1:1").unwrap();
@@ -11,10 +9,10 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         name: name.into(),
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         prefix: prefix.to_owned(),
-        upstream: Arc::new(UpstreamSettings {
-            connect_timeout: Duration::from_secs(1),
-            ..UpstreamSettings::new(address)
-        }),
+        upstreams: Arc::new(Upstreams::single(
+            name.into(),
+            UpstreamSettings::new(address),
+        )),
         host: AppHost::Keep,
         session: SessionMode::Attach,
         pass_ambiguous_paths: false,

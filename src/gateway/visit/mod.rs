@@ -10,7 +10,7 @@ use super::reason::Reason;
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::session::{
-    KeyRing, Opening, Place, Reading, Record, Root, Standing, Terms, Ticket, Turn, Upkeep,
+    Home, KeyRing, Opening, Place, Reading, Record, Root, Standing, Terms, Ticket, Turn, Upkeep,
 };
 use crate::store::{Store, StoreFault};
 
@@ -164,6 +164,13 @@ impl Visit {
     /// The root of the session's IDs.
     pub fn root(&self) -> Option<Root> {
         self.hold.root()
+    }
+
+    /// Where the session is at home among several upstreams.
+    pub fn home(&self) -> Option<Home> {
+        let taken_over = self.record().and_then(|record| record.home.as_deref());
+        let own = || Some(Home::of(&self.root()?, self.created()?));
+        taken_over.copied().or_else(own)
     }
 
     /// What the session knows, if the store has it.

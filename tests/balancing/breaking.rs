@@ -1,0 +1,117 @@
+//! The circuit breaker and the queue: a site whose apps are gone or hang does not take the gateway with it.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::rig::{answers, ask, count, gate, metric, named, report, until, url};
+use crate::support::{App, Reply, eventually, together};
+
+/// Promise: an outage ends with the first request after it, whatever was counted before.
+#[tokio::test]
+async fn an_app_alone_is_asked_on_when_it_fails() {
+    let a = named("a").await;
+    let a_url = url(&a);
+    let gate = gate(&a, &[], "fail_timeout = \"1h\"").await;
+    let gone = a.stop().await;
+
+    assert_eq!(
+        count(&answers(&gate, 10).await, "502"),
+        10,
+        "each was tried"
+    );
+    assert_eq!(report(&gate, &a_url).await["state"], "out");
+    let _a = App::answering_at(gone, |_| Reply::ok("a")).await;
+    assert_eq!(ask(&gate.browser()).await, "a");
+    assert_eq!(report(&gate, &a_url).await["state"], "up");
+    assert_eq!(metric(&gate, "upstream_failures_total", &a_url).await, 10);
+}
+
+/// Promise: of a hanging app the visitors hear within bounded time, and once it is known to hang, at once.
+#[tokio::test]
+async fn a_hanging_app_costs_few_their_time() {
+    // The kernel takes the connections; nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = silent.local_addr().unwrap();
+    let stand_in = named("unused").await;
+    let address = format!("http://{addr}");
+    let options = "response_timeout = \"300ms\"\nconnect_timeout = \"300ms\"\nconnections = 2\n\
+                   fail_timeout = \"1h\"";
+    let site = format!("[site.upstream_options]\n{options}");
+    drop(stand_in);
+    let setup = crate::support::Setup {
+        server: "admin = \"127.0.0.1:0\"",
+        site: &site,
+        ..Default::default()
+    };
+    let gate = crate::support::Gate::before(addr, setup).await;
+
+    // Two places a core, eight that wait for each core: the rest is refused at once, those who wait are in time.
+    let all = together((0..40).map(|_| async {
+        let answer = gate.browser().get("/").send().await;
+        assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+        answer.status()
+    }));
+    let all = tokio::time::timeout(Duration::from_secs(15), all)
+        .await
+        .unwrap();
+    assert!(all.contains(&504) && all.contains(&503), "{all:?}");
+    assert!(
+        all.iter().all(|status| [503, 504].contains(status)),
+        "{all:?}"
+    );
+    until(&gate, &address, "out").await;
+
+    // Now it is known: one finds out, the others hear at once.
+    let all = together((0..10).map(|_| async { gate.browser().get("/").send().await }));
+    let all = all.await;
+    let refused = all.iter().filter(|answer| answer.status() == 503);
+    assert!(refused.clone().count() >= 8, "{all:?}");
+    for answer in refused {
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+        assert!(answer.text().contains("Request id: "), "{answer:?}");
+    }
+
+    drop(silent);
+    let _back = App::answering_at(addr, |_| Reply::ok("back")).await;
+    eventually("it is back", async || {
+        (ask(&gate.browser()).await == "back").then_some(())
+    })
+    .await;
+    assert_eq!(count(&answers(&gate, 5).await, "back"), 5);
+}
+
+/// Promise: with every member out those that take connections are asked on, so that bad answers alone make no outage.
+#[tokio::test]
+async fn members_that_answer_badly_are_asked_when_there_is_no_better_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let length = stream.read(&mut head).await.unwrap_or(0);
+                let good = head[..length].starts_with(b"GET / ");
+                let answer: &[u8] = if good {
+                    b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\ngood"
+                } else {
+                    b"nonsense\r\n\r\n"
+                };
+                let _ = stream.write_all(answer).await;
+            });
+        }
+    });
+    let gone = named("gone").await;
+    let gate = gate(&gone, &[format!("http://{addr}")], "fail_timeout = \"1h\"").await;
+    gone.stop().await;
+    for _ in 0..20 {
+        let answer = gate.browser().get("/poison").send().await;
+        assert_eq!(answer.status(), 502, "{answer:?}");
+    }
+    until(&gate, &format!("http://{addr}"), "out").await;
+
+    let all = together((0..10).map(|_| async { ask(&gate.browser()).await })).await;
+
+    assert_eq!(count(&all, "good"), 10, "{all:?}");
+}
