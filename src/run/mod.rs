@@ -189,7 +189,8 @@ impl Core {
                     let handler = move |arrival, request| {
                         // The request ends with the configuration it began with.
                         let (gateway, pool) = (latest.now(), pool.clone());
-                        async move { gateway.handle(arrival, &pool, request).await }
+                        // Boxed: what serves a request is large, and hyper moves it about.
+                        Box::pin(async move { gateway.handle(arrival, &pool, request).await })
                     };
                     run_core(self.listeners, self.setup, handler, self.drain, self.meter).await
                 });
