@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::frames::{
@@ -43,7 +44,11 @@ impl Hanging {
                 if request.uri().path() == "/hang" {
                     waiting.fetch_add(1, Ordering::SeqCst);
                     let _waiting = Waiting(waiting);
-                    std::future::pending::<()>().await;
+                    // A server that leaves a body unread does not see its sender go.
+                    let body = request.into_body().collect().await;
+                    if body.is_ok() {
+                        std::future::pending::<()>().await;
+                    }
                 }
                 Response::new(full("ok"))
             }
