@@ -336,8 +336,8 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[server]\nhttps = [\"unix:a.sock\", \"unix:./a.sock|660\", \"unix:a.sock|0666\"]\nhttp = [\"systemd:a\"]\nadmin = \"unix:a.sock\"",
-            "x.toml:9:9: server.https[2]: is in server.https already; take one of them out\n\
-             x.toml:11:9: server.admin: is in server.https already; take another port or path",
+            "x.toml:9:46: server.https = \"unix:a.sock|0666\": is in server.https already; take one of them out\n\
+             x.toml:11:9: server.admin = \"unix:a.sock\": is in server.https already; take another port or path",
         ),
         (
             "[server]\nhttps = \"127.0.0.1:8443\"",
