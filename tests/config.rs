@@ -314,6 +314,10 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:14: session.store.near_cache = \"64MiB\": there is nothing far away to keep near with the sqlite engine; take it out; it is for \"redis\" and \"postgres\"",
         ),
         (
+            "[session]\nstreams_count_as_activity = true\n[session.store]\nengine = \"cookie\"",
+            "x.toml:9:29: session.streams_count_as_activity = true: the idle clock is in the visitor's cookie, which a stream cannot renew; take it out, or choose another session.store.engine",
+        ),
+        (
             "[session]\nmax_per_user = 3\n[session.store]\nengine = \"cookie\"\nrevocations = \"mysql://a\"",
             "x.toml:9:16: session.max_per_user = 3: the cookie engine keeps no list of a user's sessions; take it out, or choose another session.store.engine\n\
              x.toml:12:15: session.store.revocations: another kind of address than redis://, rediss://, valkey://, valkeys://, postgres:// or postgresql://; write for example \"redis://127.0.0.1:6379\"",

@@ -24,12 +24,12 @@ use cloakroom::base::secret::Secret;
 use cloakroom::cookie::attributes::{COOKIE_BYTES_MAX, TicketCookie, TicketCookieSettings};
 use cloakroom::session::{
     Change, Closed, Commit, Committed, DataEdit, Expiry, JarEdit, KeyRing, Opening, Outcome, Place,
-    Reading, Record, RingKey, Standing, Terms, Ticket, Turn, Upkeep, User,
+    Reading, Record, RingKey, Standing, Terms, Ticket, TicketKey, Turn, Upkeep, User,
 };
 use cloakroom::store::memory::MemoryStore;
 use cloakroom::store::sealed::{SealedStore, shadow_terms};
 use cloakroom::store::sqlite::{SqliteSettings, SqliteStore};
-use cloakroom::store::{Answer, Catalogue, Store, StoreFault};
+use cloakroom::store::{Answer, Catalogue, Fate, Store, StoreFault};
 use support::contract::Kept::{InPart, Not, Wholly};
 use support::contract::{Kept, POINTS, kept, names};
 use tempfile::TempDir;
@@ -278,6 +278,10 @@ impl Store for Frail {
 
     fn commit(&self, commit: Commit) -> Answer<Committed> {
         self.fault().unwrap_or_else(|| self.inner.commit(commit))
+    }
+
+    fn fates(&self, keys: Vec<TicketKey>, now: Time) -> Answer<Vec<Fate>> {
+        self.fault().unwrap_or_else(|| self.inner.fates(keys, now))
     }
 
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize> {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Admin, upstreams};
 use crate::base::meter::{Count, Meter};
+use crate::gateway::streams::Kind;
 use crate::session::KeyUse;
 
 /// All of it.
@@ -16,13 +17,15 @@ pub(super) fn written(admin: &Admin) -> String {
         .load()
         .uses(admin.clock.now());
     let is_ready = (admin.obstacles)().is_empty();
-    let mut out = text(&admin.meter, &keys, is_ready);
+    let streams = &admin.gateway.current().streams;
+    let streams = Kind::ALL.map(|kind| (kind, streams.open(kind)));
+    let mut out = text(&admin.meter, &keys, &streams, is_ready);
     (admin.config)().write(&mut out);
     upstreams::metrics(&mut out, &admin.gateway.current());
     out
 }
 
-fn text(meter: &Meter, keys: &[KeyUse], is_ready: bool) -> String {
+fn text(meter: &Meter, keys: &[KeyUse], streams: &[(Kind, usize)], is_ready: bool) -> String {
     let mut out = String::new();
     for what in Count::ALL {
         let name = format!("{}_total", what.name());
@@ -35,6 +38,17 @@ fn text(meter: &Meter, keys: &[KeyUse], is_ready: bool) -> String {
         // A key id is hexadecimal, so there is nothing to escape.
         let labels = format!("{{key=\"{}\",signs=\"{}\"}}", key.id, key.signs);
         line(&mut out, "key_uses_total", &labels, key.uses);
+    }
+    let help = "Streams that are open.";
+    head(&mut out, "open_streams", "gauge", help);
+    for (kind, open) in streams {
+        let labels = format!("{{kind=\"{}\"}}", kind.name());
+        line(
+            &mut out,
+            "open_streams",
+            &labels,
+            u64::try_from(*open).unwrap_or(u64::MAX),
+        );
     }
     let help = "Whether the gateway should be sent visitors.";
     head(&mut out, "ready", "gauge", help);
@@ -69,7 +83,7 @@ mod tests {
             signs: true,
             uses: 7,
         };
-        let text = text(&meter, &[key], false);
+        let text = text(&meter, &[key], &[(Kind::Events, 2)], false);
         for what in Count::ALL {
             let name = format!("cloakroom_{}_total", what.name());
             for line in [
@@ -83,6 +97,7 @@ mod tests {
         }
         assert!(text.contains("\ncloakroom_tickets_forged_total 3\n"));
         assert!(text.contains("\ncloakroom_key_uses_total{key=\"abababab\",signs=\"true\"} 7\n"));
+        assert!(text.contains("\ncloakroom_open_streams{kind=\"events\"} 2\n"));
         assert!(text.ends_with("\ncloakroom_ready 0\n"));
         let parts = text.lines().filter(|line| !line.starts_with('#'));
         assert!(parts.clone().all(|line| line.split(' ').count() == 2));

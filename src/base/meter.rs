@@ -62,6 +62,9 @@ counts! {
     TicketsRotated => "tickets_rotated", "Sessions that got a new ticket, on schedule or because the app asked for it.";
     SessionsEnded => "sessions_ended", "Sessions that were ended by request.";
     SessionsTooLarge => "sessions_too_large", "Changes refused because the session would pass session.max_bytes.";
+    WebSocketsOpened => "websockets_opened", "WebSockets that were opened.";
+    EventStreamsOpened => "event_streams_opened", "Responses of text/event-stream that began.";
+    StreamsEndedWithSession => "streams_ended_with_session", "WebSockets and event streams that were ended because their session was over.";
     StoreFaults => "store_faults", "Times that the store did not answer.";
     UpstreamFaults => "upstream_faults", "Times that an app could not be reached or did not answer properly.";
 }

@@ -140,6 +140,8 @@ pub struct Sessions {
     pub max_per_user: Option<u32>,
     /// The most sessions without a user that an address begins in an hour. `None`: no limit.
     pub max_new_per_ip: Option<u32>,
+    /// Whether what an open stream carries keeps its session alive.
+    pub streams_count_as_activity: bool,
     /// `[session.keys]`.
     pub keys: Keys,
 }
@@ -213,6 +215,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// How long a pooled connection may be idle.
     pub idle_timeout: Duration,
+    /// How long a WebSocket may carry nothing; zero: no limit.
+    pub stream_timeout: Duration,
     /// Connections per core.
     pub connections: usize,
     /// Between two parts of a response's body; zero: no limit.

@@ -18,6 +18,7 @@ pub mod reason;
 
 pub mod access;
 
+mod begin_line;
 mod cookies;
 mod duties;
 mod forward;
@@ -25,6 +26,9 @@ mod learn;
 mod owner;
 mod path_params;
 mod settle;
+
+pub mod streams;
+
 mod witness;
 
 pub mod reply;
@@ -42,17 +46,16 @@ pub(crate) use self::forward::{Introduction, jar_request};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::{HOST, HeaderValue, TRAILER};
+use http::header::{HeaderValue, TRAILER};
 use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use self::access::check_cross_site;
-use self::access_log::{AccessLog, Entry, Line, Logged};
+use self::access_log::{AccessLog, Line, Logged};
 use self::admit::{AdmitFault, AdmitLimits, admit};
 use self::cookies::{Before, Written};
 use self::crowd::Crowd;
@@ -66,6 +69,7 @@ use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
 use self::site::{Site, SiteTable};
+use self::streams::{Joint, Opening, Streams};
 use self::visit::{Manner, OnOutage, SessionMode, Visit};
 use self::witness::Witness;
 use crate::base::causes::Causes;
@@ -105,6 +109,7 @@ pub struct Gateway {
     pub(crate) on_outage: OnOutage,
     pub(crate) newcomers: Arc<Newcomers>,
     pub(crate) crowd: Option<Arc<Crowd>>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) admit_limits: AdmitLimits,
     pub(crate) cookie_limits: CookieLimits,
     pub(crate) body_limits: BodyLimits,
@@ -189,7 +194,7 @@ impl Gateway {
         brought.came = call.rewrite(self, &mut head, brought.field.take());
 
         let home = site.upstreams.is_sticky().then(|| visit.home()).flatten();
-        let mut response = self
+        let (mut response, joint) = self
             .ask_app((pool, home), site, head, (body, &witness, websocket), line)
             .await?;
 
@@ -224,7 +229,11 @@ impl Gateway {
             bond: record.and_then(|record| record.bond.clone()),
             copies,
         });
+        let opening = Opening::of(&response, joint);
+        let watched = opening.is_some() || !self.streams.has_no_sessions();
+        let held = watched.then(|| visit.held());
         let settled = self.settle(visit, change, line).await?;
+        let subject = held.and_then(|held| self.follow(held.as_ref(), &settled));
         clean(&mut response, site, &admitted);
         let (host, now) = (&admitted.host, self.clock.now());
         let headers = response.headers_mut();
@@ -242,7 +251,10 @@ impl Gateway {
             },
         );
         self.desk.write(headers, &settled.news, host, now);
-        Ok(response)
+        Ok(match opening {
+            Some(opening) => self.open_stream(opening, response, (site, line), subject.as_ref()),
+            None => response,
+        })
     }
 
     async fn open_visit(
@@ -293,7 +305,7 @@ impl Gateway {
         mut head: Parts,
         (body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
         line: &mut Line,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<(Response<Body>, Option<Joint>), Refusal> {
         let visitor_side = head.extensions.remove::<OnUpgrade>();
         let announces = line.version == Version::HTTP_2 || head.headers.contains_key(TRAILER);
         let mut body = Body::visitor(body, self.body_limits)
@@ -309,13 +321,13 @@ impl Gateway {
         line.app = Some(asked.elapsed());
         accept_upgrade(websocket.as_ref(), &mut response)?;
         *response.version_mut() = line.version;
-        if let (Some(visitor), Some(app)) = (visitor_side, tunnel::app_side(&mut response)) {
-            tokio::task::spawn_local(async move {
-                // Either side may be gone before the other has switched; then there is nothing to carry.
-                let _ = app.carry(visitor, Duration::ZERO).await;
-            });
-        }
-        Ok(response.map(|body| body.screening_trailers(Arc::clone(&site.trailers))))
+        let both = visitor_side.zip(tunnel::app_side(&mut response));
+        let joint = both.map(|(visitor, app)| Joint { visitor, app });
+        let trailers = Arc::clone(&site.trailers);
+        Ok((
+            response.map(|body| body.screening_trailers(trailers)),
+            joint,
+        ))
     }
 
     fn refuse(&self, refusal: &Refusal, line: &mut Line) -> Response<Body> {
@@ -339,36 +351,6 @@ impl Gateway {
             _ => tracing::debug!(request_id, %error, "refused"),
         }
         refusal.answer(request_id, line.version)
-    }
-
-    fn begin_line(&self, head: &Parts, hops: &Hops) -> Entry {
-        let asked_for = head
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().as_bytes());
-        let host = asked_for.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes));
-        let line = Line {
-            time: self.clock.now(),
-            since: Stopwatch::start(),
-            request_id: hops
-                .request_id
-                .as_deref()
-                .map_or_else(|| self.request_ids.next(), Arc::from),
-            client_ip: hops.client_ip,
-            method: head.method.clone(),
-            version: head.version,
-            host: String::from_utf8_lossy(host.unwrap_or_default()).into_owned(),
-            path: self.sites.loggable(head.uri.path()),
-            site: None,
-            reason: Reason::None,
-            session: None,
-            user: None,
-            // What stands there if the visitor hangs up before there is a response.
-            status: 499,
-            refusal: Some("visitor-gone"),
-            app: None,
-        };
-        Entry::new(line, self.access_log.clone())
     }
 
     /// Who looks on at the cookies of a site.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -27,6 +28,8 @@ pub struct Site {
     pub prefix: String,
     /// The apps behind it.
     pub upstreams: Arc<Upstreams>,
+    /// How long a WebSocket may carry nothing; zero: no limit.
+    pub stream_timeout: Duration,
     /// The Host that the app is sent.
     pub host: AppHost,
     /// Whether visitors get a session.

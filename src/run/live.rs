@@ -20,6 +20,7 @@ use crate::gateway::observe::Observers;
 use crate::gateway::reply::TicketDesk;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::site::{Site, SiteTable};
+use crate::gateway::streams::Streams;
 use crate::gateway::visit::OnOutage;
 use crate::headers::forwarded::ForwardedPolicy;
 use crate::session::{KeyRing, SessionIds};
@@ -34,6 +35,7 @@ pub(super) struct Live {
     pub ids: Arc<SessionIds>,
     pub observers: Arc<Observers>,
     pub newcomers: Arc<Newcomers>,
+    pub streams: Arc<Streams>,
     pub request_ids: Arc<RequestIds>,
     pub clock: Clock,
     pub meter: Arc<Meter>,
@@ -63,6 +65,7 @@ impl Live {
             ids: Arc::new(ids),
             observers: Arc::default(),
             newcomers: Arc::new(Newcomers::new(settings.session.max_new_per_ip)),
+            streams: Arc::new(Streams::new(Arc::clone(meter))),
             request_ids: Arc::default(),
             clock: clock.clone(),
             meter: Arc::clone(meter),
@@ -95,6 +98,11 @@ impl Live {
                 settings::OnOutage::Anonymous => OnOutage::Anonymous,
             },
             newcomers: Arc::clone(&self.newcomers),
+            streams: {
+                let renews = settings.session.streams_count_as_activity;
+                self.streams.count_as_activity(renews);
+                Arc::clone(&self.streams)
+            },
             crowd: crowd(&settings.session, &self.store, &self.clock, &self.meter),
             admit_limits: admit_limits(limits),
             cookie_limits: cookie_limits(limits),

@@ -33,6 +33,8 @@ mod nodes;
 
 mod standing;
 
+mod streams;
+
 mod admin;
 
 mod roll_call;
@@ -142,6 +144,7 @@ pub fn run(
             () = parts.handover.serve(upgrades, &drain) => {}
             () = notify::keep_alive() => {}
             () = probing => {}
+            () = streams::watch(&parts, &drain) => {}
         }
         keeper.leave().await;
         for core in cores {

@@ -93,6 +93,7 @@ fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         prefix: settings.path.trim_end_matches('/').to_owned(),
         host,
         upstreams: Arc::new(upstreams),
+        stream_timeout: settings.upstream.stream_timeout,
         session: session_mode(settings.session),
         pass_ambiguous_paths: settings.ambiguous_paths_pass,
         rewrite_location: settings.location_rewrite,

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_session_lives_on_under_the_ticket_that_took_over() {
-        let fate = |after| {
+        let fate = |after: u64| {
             Fate::of(
                 &session(State::Live),
                 &terms(),

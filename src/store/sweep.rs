@@ -67,8 +67,8 @@ mod tests {
 
     use super::*;
     use crate::base::clock::Time;
-    use crate::session::{Commit, Committed, Opening, Ticket};
-    use crate::store::{Answer, Catalogue, StoreFault};
+    use crate::session::{Commit, Committed, Opening, Ticket, TicketKey};
+    use crate::store::{Answer, Catalogue, Fate, StoreFault};
 
     /// A store that answers sweeps from a script, and tells the test when the script is over.
     struct Scripted {
@@ -82,6 +82,10 @@ mod tests {
         }
 
         fn commit(&self, _: Commit) -> Answer<Committed> {
+            Answer::fault(StoreFault::Stopped)
+        }
+
+        fn fates(&self, _: Vec<TicketKey>, _: Time) -> Answer<Vec<Fate>> {
             Answer::fault(StoreFault::Stopped)
         }
 

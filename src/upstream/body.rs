@@ -18,6 +18,7 @@ use super::balance::InFlight;
 use super::http2::StreamLease;
 use super::patience::Patience;
 use super::pool::Lease;
+use super::until::UntilBody;
 use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
 
 /// Removes from trailers what may not pass.
@@ -35,6 +36,8 @@ pub enum Body {
     Visitor(VisitorBody),
     /// What an app answers.
     App(AppBody),
+    /// What an app streams, until somebody ends it.
+    Until(Box<UntilBody>),
 }
 
 impl Body {
@@ -71,6 +74,10 @@ impl Body {
             Self::Empty | Self::Full(_) => {}
             Self::Visitor(body) => body.screen_trailers(screen),
             Self::App(body) => body.screen = Some(screen),
+            Self::Until(body) => {
+                let inner = std::mem::take(body.inner());
+                *body.inner() = inner.screening_trailers(screen);
+            }
         }
         self
     }
@@ -89,7 +96,7 @@ impl Body {
         match (&mut self, tap) {
             (Self::Empty, Some(tap)) => tap.end(),
             (Self::Visitor(body), tap) => body.tap(tap),
-            (Self::Empty | Self::Full(_) | Self::App(_), _) => {}
+            (Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_), _) => {}
         }
         self
     }
@@ -115,7 +122,7 @@ impl Body {
     pub(super) fn progress(&self) -> Option<Rc<Progress>> {
         match self {
             Self::Visitor(body) => Some(body.progress()),
-            Self::Empty | Self::Full(_) | Self::App(_) => None,
+            Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_) => None,
         }
     }
 }
@@ -133,6 +140,7 @@ impl http_body::Body for Body {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Visitor(body) => body.poll_frame(cx),
             Self::App(body) => body.poll_frame(cx),
+            Self::Until(body) => body.poll_frame(cx),
         }
     }
 
@@ -142,6 +150,7 @@ impl http_body::Body for Body {
             Self::Full(bytes) => bytes.is_none(),
             Self::Visitor(body) => body.is_end_stream(),
             Self::App(body) => body.source.is_end(),
+            Self::Until(body) => body.is_end_stream(),
         }
     }
 
@@ -154,6 +163,7 @@ impl http_body::Body for Body {
             }
             Self::Visitor(body) => body.size_hint(),
             Self::App(body) => body.source.size_hint(),
+            Self::Until(body) => body.size_hint(),
         }
     }
 }
@@ -165,7 +175,7 @@ impl fmt::Debug for Body {
             Self::Empty => "Body(empty)",
             Self::Full(_) => "Body(full)",
             Self::Visitor(_) => "Body(visitor)",
-            Self::App(_) => "Body(app)",
+            Self::App(_) | Self::Until(_) => "Body(app)",
         })
     }
 }

@@ -4,6 +4,7 @@
 //! balance   the apps behind one site, and which of them gets a request
 //! address   where an app is and what it speaks: http:, https:, h2c: or unix:
 //! body      every body that passes through: the visitor's, the app's, our own; `upload` holds the visitor's limits
+//! until     a response body that somebody may end before its time
 //! pool      how many requests at once, which connection, who waits
 //! client    one request: which connection it gets, and the one safe retry
 //! http1     on a connection of its own: `wire` moves the bytes, asks whether the app is still there, and lets `scan`
@@ -43,6 +44,7 @@ mod pulse;
 mod scan;
 mod stream;
 mod tls;
+mod until;
 mod upload;
 mod wire;
 
@@ -57,6 +59,7 @@ pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
 pub use fault::{Unanswered, UpstreamFault};
 pub use pool::Pool;
 pub use tls::{ClientFiles, Tls, TlsFault, TlsSettings, server_name};
+pub use until::UntilBody;
 pub use upload::{BodyLimits, RATE_GRACE, Tap, VisitorBody};
 
 use std::time::Duration;

@@ -59,11 +59,16 @@ impl Raw {
 
     /// Reads until the other side closes.
     pub async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_of_bytes().await).into_owned()
+    }
+
+    /// The same as it came.
+    pub async fn rest_of_bytes(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset after the answer is an end as well.
         let end = tokio::time::timeout(DEADLINE, self.0.read_to_end(&mut rest)).await;
-        let rest = String::from_utf8_lossy(&rest).into_owned();
-        assert!(end.is_ok(), "the connection stays open; so far: {rest:?}");
+        let shown = String::from_utf8_lossy(&rest);
+        assert!(end.is_ok(), "the connection stays open; so far: {shown:?}");
         rest
     }
 }

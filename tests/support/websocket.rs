@@ -67,6 +67,11 @@ impl WebSocket {
         }
     }
 
+    /// Everything that comes until the connection ends, frames and all.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        self.0.rest_of_bytes().await
+    }
+
     async fn length(&mut self, told: u8) -> usize {
         assert_eq!(told & 0x80, 0, "a server masks nothing");
         let bytes = match told {

@@ -15,6 +15,11 @@ pub(super) fn judge(check: &mut Check<'_>, session: &file::Session) {
         let way_out = "take it out, or choose another session.store.engine";
         check.fault("session.max_per_user", why, way_out);
     }
+    if session.streams_count_as_activity {
+        let why = "the idle clock is in the visitor's cookie, which a stream cannot renew";
+        let way_out = "take it out, or choose another session.store.engine";
+        check.fault("session.streams_count_as_activity", why, way_out);
+    }
     let why = "each session is in its visitor's cookie: the last response wins, and a visitor can bring back an \
                earlier state of the own session until it is revoked";
     let way_out = "choose \"sqlite\" unless there can be no store";

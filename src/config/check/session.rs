@@ -79,6 +79,7 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
     Sessions {
         terms,
         expire_at_browser_close: mirror.expire_at_browser_close,
+        streams_count_as_activity: mirror.streams_count_as_activity,
         max_per_user: Some(mirror.max_per_user).filter(|most| *most > 0),
         max_new_per_ip: Some(mirror.max_new_per_ip).filter(|most| *most > 0),
         keys: Keys {

@@ -171,6 +171,7 @@ fn upstream(
         connect_timeout: positive(check, &key("connect_timeout"), options.connect_timeout),
         response_timeout: positive(check, &key("response_timeout"), options.response_timeout),
         idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),
+        stream_timeout: options.stream_timeout.0,
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
         body_timeout: options.body_timeout.0,
         header_bytes,

@@ -17,6 +17,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         session: SessionMode::Attach,
         pass_ambiguous_paths: false,
         rewrite_location: true,
+        stream_timeout: std::time::Duration::ZERO,
         strip_path_params: PathParams::default(),
         trust_directives: false,
         watch: None,

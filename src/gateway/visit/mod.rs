@@ -69,6 +69,15 @@ enum Hold {
     },
 }
 
+/// A session that a visitor came with.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The ticket that opened it.
+    pub ticket: Ticket,
+    /// What it knows, if the store has it or the ticket carries it.
+    pub record: Option<Arc<Record>>,
+}
+
 impl Hold {
     fn root(&self) -> Option<Root> {
         match self {
@@ -179,6 +188,19 @@ impl Visit {
             Hold::Open { record, .. } => Some(record),
             Hold::Nothing | Hold::Fresh(_) | Hold::Empty { .. } => None,
         }
+    }
+
+    /// The session that the visitor came with; none if it begins with this request.
+    pub fn held(&self) -> Option<Held> {
+        let (ticket, record) = match &self.hold {
+            Hold::Nothing | Hold::Fresh(_) => return None,
+            Hold::Empty { ticket, .. } => (ticket, None),
+            Hold::Open { ticket, record, .. } => (ticket, Some(record)),
+        };
+        Some(Held {
+            ticket: ticket.clone(),
+            record: record.cloned(),
+        })
     }
 
     /// When the session began.

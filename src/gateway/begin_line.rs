@@ -1,0 +1,44 @@
+//! What the access log says of a request before anything is known of it.
+
+use std::sync::Arc;
+
+use http::header::{HOST, HeaderValue};
+use http::request::Parts;
+
+use super::Gateway;
+use super::access_log::{Entry, Line};
+use super::reason::Reason;
+use crate::base::clock::Stopwatch;
+use crate::headers::forwarded::Hops;
+
+impl Gateway {
+    pub(super) fn begin_line(&self, head: &Parts, hops: &Hops) -> Entry {
+        let asked_for = head
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().as_bytes());
+        let host = asked_for.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes));
+        let line = Line {
+            time: self.clock.now(),
+            since: Stopwatch::start(),
+            request_id: hops
+                .request_id
+                .as_deref()
+                .map_or_else(|| self.request_ids.next(), Arc::from),
+            client_ip: hops.client_ip,
+            method: head.method.clone(),
+            version: head.version,
+            host: String::from_utf8_lossy(host.unwrap_or_default()).into_owned(),
+            path: self.sites.loggable(head.uri.path()),
+            site: None,
+            reason: Reason::None,
+            session: None,
+            user: None,
+            // What stands there if the visitor hangs up before there is a response.
+            status: 499,
+            refusal: Some("visitor-gone"),
+            app: None,
+        };
+        Entry::new(line, self.access_log.clone())
+    }
+}
