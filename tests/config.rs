@@ -881,7 +881,7 @@ fn an_app_behind_tls_has_its_files_beside_the_configuration() {
     let settings = config::load(&file, &[]).unwrap().settings;
     let (host, port) = ("app.internal".to_owned(), 443);
     let upstream = &settings.sites[0].upstream;
-    assert_eq!(upstream.address, Address::Tls { host, port });
+    assert_eq!(upstream.apps[0].address, Address::Tls { host, port });
     let expected = TlsSettings {
         ca_file: Some(folder.path().join("ca.pem")),
         client: Some(ClientFiles {
