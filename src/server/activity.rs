@@ -117,11 +117,6 @@ impl Activity {
         }
     }
 
-    /// Whether a request is on its way, or may be because none came yet.
-    pub(super) fn begins(&self) -> bool {
-        matches!(self.phase(), Phase::First | Phase::Head)
-    }
-
     /// When the phase began, counted from the opening of the connection.
     pub(super) fn since(&self) -> Duration {
         Duration::from_millis(self.since_millis.load(Ordering::Relaxed))
