@@ -86,7 +86,7 @@ fn drain(admin: &Admin, query: &str, drains: bool) -> Answer {
     let set = sets(&gateway).find(|set| **set.site() == *site);
     let now = admin.clock.now();
     let Some(set) = set.filter(|set| set.drain(&address, drains, now)) else {
-        let known: Vec<_> = sets(&gateway).flat_map(|set| names(set)).collect();
+        let known: Vec<_> = sets(&gateway).flat_map(names).collect();
         let error = json!({ "error": "there is no such upstream", "upstreams": known });
         return say(StatusCode::NOT_FOUND, &error);
     };
