@@ -53,7 +53,7 @@ async fn a_probe_takes_an_app_out_and_brings_it_back() {
 async fn a_member_whose_requests_fail_is_left_alone_and_asked_again_later() {
     let (a, b) = (named("a").await, named("b").await);
     let (b_url, options) = (url(&b), "fail_timeout = \"300ms\"\nslow_start = \"0\"");
-    let gate = gate(&a, &[b_url.clone()], options).await;
+    let gate = gate(&a, std::slice::from_ref(&b_url), options).await;
     assert_eq!(count(&answers(&gate, 10).await, "b"), 5);
 
     let gone = b.stop().await;
@@ -90,7 +90,7 @@ async fn errors_of_the_app_take_it_nowhere() {
 async fn who_comes_back_starts_slowly() {
     let (a, b) = (named("a").await, named("b").await);
     let (b_url, options) = (url(&b), "fail_timeout = \"50ms\"\nslow_start = \"1h\"");
-    let gate = gate(&a, &[b_url.clone()], options).await;
+    let gate = gate(&a, std::slice::from_ref(&b_url), options).await;
     let gone = b.stop().await;
     answers(&gate, 10).await;
     until(&gate, &b_url, "out").await;

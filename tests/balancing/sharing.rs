@@ -103,7 +103,7 @@ async fn a_unix_socket_is_a_member_like_the_others() {
     });
     let member = format!("unix:{}", socket.display());
     let options = "health = \"/healthz\"\nhealth_interval = \"50ms\"";
-    let gate = gate(&a, &[member.clone()], options).await;
+    let gate = gate(&a, std::slice::from_ref(&member), options).await;
 
     let answers = answers(&gate, 20).await;
 

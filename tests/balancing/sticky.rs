@@ -26,7 +26,7 @@ async fn a_session_keeps_to_its_app_and_only_those_of_a_lost_one_move() {
         assert!(homes >= 4, "{name} draws {homes} of 40");
     }
     for (browser, home) in &visitors {
-        assert_eq!(browser.cookie("__Host-session").is_some(), true);
+        assert!(browser.cookie("__Host-session").is_some());
         assert_eq!(&ask(browser).await, home);
     }
 

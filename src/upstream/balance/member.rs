@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::fault::UpstreamFault;
+use super::report::Standing;
 use super::{BalanceSettings, HealthSettings};
 use crate::base::clock::{Clock, Time};
 
@@ -91,51 +92,6 @@ impl Harm {
             | UpstreamFault::VisitorBody(_) => Self::None,
         }
     }
-}
-
-/// How a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It gets its share.
-    Up,
-    /// Too many requests failed: it is asked again from time to time.
-    Out,
-    /// Its probes fail: it is not asked.
-    Down,
-}
-
-impl Standing {
-    /// Its name in the administration.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Out => "out",
-            Self::Down => "down",
-        }
-    }
-}
-
-/// How a member is, told for people and machines.
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a> {
-    /// Its address, as a configuration writes it.
-    pub address: &'a str,
-    /// Its share.
-    pub weight: f64,
-    /// Whether it is asked only when no other is in service.
-    pub backup: bool,
-    /// Whether it can be asked.
-    pub standing: Standing,
-    /// Who drains it, if somebody does: `admin` or `configuration`.
-    pub drained_by: Option<&'static str>,
-    /// Requests that it has not answered whole; none: nobody counts, as there is one member.
-    pub in_flight: Option<usize>,
-    /// Requests that it was asked; as above.
-    pub requests: Option<u64>,
-    /// Those that failed, by its fault.
-    pub failures: u64,
-    /// How often it was taken out of service.
-    pub ejections: u64,
 }
 
 impl State {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! member   one app of the set: how much it has to do, whether it can be trusted with more
+//! report   the same, told for people and machines
 //! pick     which member a request goes to
 //! probe    asks members whether they are well, before visitors have to find out
 //! ```
@@ -16,12 +17,14 @@
 
 mod member;
 
+mod report;
+
 mod pick;
 
 mod probe;
 
-pub use member::{Report, Standing};
 pub use probe::run as probe;
+pub use report::{Report, Standing};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;

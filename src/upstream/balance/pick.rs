@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use smallvec::SmallVec;
 
-use super::member::Standing;
+use super::report::Standing;
 use super::{Member, Upstreams};
 use crate::base::clock::Time;
 use crate::session::Home;
