@@ -59,12 +59,14 @@ fn events(ticking: bool) -> Response<Body> {
     let (feed, body) = fed();
     tokio::spawn(async move {
         feed.data("data: hello\n\n").await;
-        while ticking {
+        if !ticking {
+            // Open for longer than any test.
+            return tokio::time::sleep(Duration::from_secs(120)).await;
+        }
+        loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             feed.data("data: tick\n\n").await;
         }
-        // Open for longer than any test.
-        tokio::time::sleep(Duration::from_secs(120)).await;
     });
     let answer = Response::builder().header("content-type", "text/event-stream; charset=utf-8");
     answer.body(body).unwrap()

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use cloakroom::upstream::{
@@ -173,7 +174,11 @@ async fn forward(
     match pool.send(settings, request).await {
         Ok(mut response) => {
             if let Some(side) = tunnel::app_side(&mut response) {
-                tokio::task::spawn_local(side.carry(visitor, A_WHILE));
+                tokio::task::spawn_local(async move {
+                    let moved = AtomicBool::new(false);
+                    side.carry(visitor, A_WHILE, &moved, std::future::pending())
+                        .await
+                });
             }
             response.map(|body| body.screening_trailers(Arc::new(screen)))
         }
