@@ -27,6 +27,7 @@ use self::strict::Strict;
 use self::talk::Talk;
 use crate::base::causes::Causes;
 use crate::gateway::Arrival;
+use crate::gateway::admit::TARGET_BYTES_MAX;
 use crate::headers::strict::Limits as ScanLimits;
 use crate::server::Limits;
 use crate::server::activity::Activity;
@@ -38,8 +39,6 @@ use crate::server::stream::Held;
 const H1_BUFFER_MIN: usize = 8 * 1024;
 /// Room beside the head in the buffer of an HTTP/1.1 connection.
 const H1_BUFFER_SPARE: usize = 4 * 1024;
-/// The http crate takes no longer target.
-const TARGET_BYTES_MAX: usize = u16::MAX as usize - 1;
 /// hyper's number of fields that it keeps on the stack.
 const H1_FIELDS_ON_STACK: usize = 100;
 /// Serves HTTP/1.1 over `io` until the connection ends or is upgraded.
