@@ -372,7 +372,7 @@ mod tests {
             let table = key.table();
             let holds = find(table).and_then(|key| key.kind);
             assert!(
-                table.is_empty() || matches!(holds, Some(Table | Tables)),
+                table.is_empty() || matches!(holds, Some(Table | Tables | TextsOrTables)),
                 "{}",
                 key.path
             );
