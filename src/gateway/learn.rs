@@ -71,7 +71,7 @@ pub(super) fn learn<'s>(
         parting.end();
         parting.left = scene
             .record
-            .map_or_else(Vec::new, |record| record.copies.to_vec());
+            .map_or_else(Vec::new, |record| record.copies().to_vec());
     } else {
         adopt(brought.adopted, &mut change, &mut parting, scene);
     }
@@ -187,7 +187,7 @@ fn screen_cookies<'s>(
         change.cookies.push(JarEdit::Empty { site: name });
         // The ticket must stay, so that the browser is told of each cookie of the app by itself.
         parting.stale.append(&mut parting.copies);
-        parting.left = record.map_or_else(Vec::new, |record| record.copies.to_vec());
+        parting.left = record.map_or_else(Vec::new, |record| record.copies().to_vec());
         let ticket_name = gateway.desk.cookie.name().as_bytes();
         let came = came.iter().map(HeaderValue::as_bytes);
         let passed = site.cookies.names_passed(came, ticket_name);

@@ -221,7 +221,7 @@ impl Gateway {
         let may_set = visit.may_keep_cookies();
         // Asked only for copies, which few sessions have.
         let record = visit.record();
-        let copies = record.map_or_else(Box::default, |record| record.copies.clone());
+        let copies = record.map_or(&[][..], |record| record.copies());
         let has_copies = !parting.copies.is_empty() || !copies.is_empty();
         let root = has_copies.then(|| visit.root());
         let before = root.flatten().map(|root| Before {

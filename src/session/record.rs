@@ -46,10 +46,16 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "SmallMap::is_empty")]
     pub jars: SmallMap<Vec<KeptCookie>>,
     /// Where the browser holds copies that only this session's requests could use and that not every request brings,
-    /// the newest last: they are to go with the session. An empty domain is that of the host alone.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub copies: Box<[CookieIdentity]>,
+    /// the newest last: they are to go with the session. An empty domain is that of the host alone. Boxed, because few
+    /// sessions have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Box<Copies>>,
 }
+
+/// What [`Record::copies`] holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Copies(Vec<CookieIdentity>);
 
 /// How many of them are remembered; what is older stays in the browser.
 const COPIES_MAX: usize = 16;
@@ -123,7 +129,7 @@ impl Record {
             expiry: None,
             data: SmallMap::new(),
             jars: SmallMap::new(),
-            copies: Box::default(),
+            copies: None,
         }
     }
 
@@ -136,14 +142,18 @@ impl Record {
 
     /// Remembers where the browser holds a copy.
     pub(super) fn remember_copy(&mut self, copy: &CookieIdentity) {
-        if self.copies.contains(copy) || copy_bytes(copy) > COPY_BYTES_MAX {
+        if self.copies().contains(copy) || copy_bytes(copy) > COPY_BYTES_MAX {
             return;
         }
-        let mut copies = std::mem::take(&mut self.copies).into_vec();
+        let Copies(copies) = &mut **self.copies.get_or_insert_default();
         copies.push(copy.clone());
         let surplus = copies.len().saturating_sub(COPIES_MAX);
         copies.drain(..surplus);
-        self.copies = copies.into();
+    }
+
+    /// Where the browser holds copies that are to go with the session.
+    pub fn copies(&self) -> &[CookieIdentity] {
+        self.copies.as_ref().map_or(&[], |copies| &copies.0)
     }
 
     /// The jar of `site`.
@@ -173,7 +183,7 @@ impl Record {
         });
         let data = self.data.iter();
         let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
-        let copies: usize = self.copies.iter().map(copy_bytes).sum();
+        let copies: usize = self.copies().iter().map(copy_bytes).sum();
         256 + jars + user + data + copies
     }
 }
