@@ -5,6 +5,7 @@
 //! *folded*: lower case, every run of characters other than letters and digits read as one `-`, none at either end.
 
 use http::{HeaderMap, HeaderName};
+use smallvec::SmallVec;
 
 /// What a header claims that only we may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub fn is_under(name: &str, family: &str) -> bool {
 ///
 /// One pass over the names; it allocates only when there is something to remove.
 pub fn remove_where(headers: &mut HeaderMap, mut doomed: impl FnMut(&str) -> bool) -> usize {
-    let found: Vec<HeaderName> = headers
+    let found: SmallVec<[HeaderName; 4]> = headers
         .keys()
         .filter(|name| doomed(name.as_str()))
         .cloned()

@@ -3,17 +3,14 @@
 //! Fields of ours are written after these functions ran: a visitor's `Connection: x-session-user` then finds nothing
 //! to remove.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
-use super::fold::{NameList, is_folded, remove_where};
+use super::fold::{NameList, remove_where};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+/// What describes the body.
+const DESCRIBES: [&str; 3] = ["content-length", "content-type", "transfer-encoding"];
+const DESCRIBES_IN_ANY_SPELLING: NameList = NameList::new(&DESCRIBES, &[]);
 
 /// Fields meant for the far end. A `Connection` field must not name them, so one that does is not obeyed: no hop may
 /// take an app's `Host`, `Origin` or `Authorization` away by naming it.
@@ -118,13 +115,10 @@ const UNFIT_FOR_TRAILERS: NameList = NameList::new(
 /// length, sent on alone, would be believed by the app. So does another spelling of what describes the body: a CGI-like
 /// app reads `Content_Length` as `Content-Length`.
 pub fn strip_request(headers: &mut HeaderMap) {
-    remove_where(headers, |name| {
-        let describes = ["content-length", "content-type", "transfer-encoding"];
-        !describes.contains(&name) && describes.iter().any(|folded| is_folded(name, folded))
-    });
     let wants_trailers = tokens(headers, &TE).any(|token| is_token(token, "trailers"));
-    strip_connection(headers);
-    headers.remove(EXPECT);
+    strip_connection(headers, |name| {
+        name == "expect" || (DESCRIBES_IN_ANY_SPELLING.holds(name) && !DESCRIBES.contains(&name))
+    });
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -132,28 +126,34 @@ pub fn strip_request(headers: &mut HeaderMap) {
 
 /// Removes what ends here on the way to the visitor. `Trailer` stays.
 pub fn strip_response(headers: &mut HeaderMap) {
-    strip_connection(headers);
+    strip_connection(headers, |_| false);
 }
 
-fn strip_connection(headers: &mut HeaderMap) {
+/// Removes what concerns the connection, and what is `doomed` besides. The names that came are judged one by one: there
+/// are fewer of them than of names that may not pass.
+fn strip_connection(headers: &mut HeaderMap, doomed: impl Fn(&str) -> bool) {
     for name in nominated(headers) {
         headers.remove(name);
     }
-    if headers.remove(TRANSFER_ENCODING).is_some() {
-        headers.remove(CONTENT_LENGTH);
-    }
-    for name in [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TE,
-        UPGRADE,
-        HTTP2_SETTINGS,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-    ] {
-        headers.remove(name);
-    }
+    let is_coded = headers.contains_key(TRANSFER_ENCODING);
+    remove_where(headers, |name| {
+        ends_here(name) || (is_coded && name == "content-length") || doomed(name)
+    });
+}
+
+fn ends_here(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
 }
 
 /// The fields that `Connection` names and that may go. Empty, and so free, for the usual `keep-alive` and `close`.
