@@ -5,9 +5,13 @@
 //! and `null` under strict referrer policies.
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AsHeaderName, ORIGIN, REFERER};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use crate::base::kept::SameSite;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Where a request comes from. Worked out once, before headers are stripped.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +59,8 @@ impl Provenance {
             site: fetch_site(headers),
             origin,
             referer,
-            is_top_level: says(headers, "sec-fetch-mode", "navigate")
-                && says(headers, "sec-fetch-dest", "document"),
+            is_top_level: says(headers, SEC_FETCH_MODE, "navigate")
+                && says(headers, SEC_FETCH_DEST, "document"),
             is_safe_read: safe_read,
             is_preflight: method == Method::OPTIONS
                 && origin != Source::Absent
@@ -157,7 +161,7 @@ impl Provenance {
 }
 
 fn fetch_site(headers: &HeaderMap) -> Option<FetchSite> {
-    let mut values = headers.get_all("sec-fetch-site").iter();
+    let mut values = headers.get_all(SEC_FETCH_SITE).iter();
     let value = values.next()?;
     if values.next().is_some() {
         return Some(FetchSite::CrossSite);
@@ -195,7 +199,7 @@ fn origin_of(url: &str) -> Option<&str> {
     url.get(..authority_at + length)
 }
 
-fn says(headers: &HeaderMap, name: &str, value: &str) -> bool {
+fn says(headers: &HeaderMap, name: HeaderName, value: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.next().is_some_and(|first| first == value) && values.next().is_none()
 }
