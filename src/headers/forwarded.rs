@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::header::{FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use super::fold::{self, Claim};
-use crate::base::plain::push_ip;
+use crate::base::plain::{push_ip, push_number};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -24,6 +25,8 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 
 /// The longest address as text: an IPv6 address that ends in an IPv4 one.
 const ADDRESS_BYTES_MAX: usize = 45;
+/// How many fields are written for the app, those of the session among them: the map grows once.
+const FIELDS_WRITTEN: usize = 10;
 /// What we call ourselves in `Via`.
 const OWN_NAME: &str = "cloakroom";
 /// How often a request may have been here before. Gateways of ours may stand behind one another, so once is no circle.
@@ -127,20 +130,29 @@ impl ForwardedPolicy {
         request_id: &str,
     ) {
         fold::remove_where(headers, |name| fold::claim(name) == Some(Claim::Forwarding));
+        headers.reserve(FIELDS_WRITTEN);
         let mut peer = Vec::with_capacity(ADDRESS_BYTES_MAX);
         push_ip(&mut peer, origin.peer.to_canonical());
-        let mut for_line = Vec::new();
+        let mut values = Values::default();
+        values
+            .text
+            .reserve(2 * (peer.len() + origin.host.len()) + request_id.len() + 64);
         if let Some(earlier) = &hops.earlier_for {
-            for_line.extend_from_slice(earlier.as_bytes());
-            for_line.extend_from_slice(b", ");
+            values.text.extend_from_slice(earlier.as_bytes());
+            values.text.extend_from_slice(b", ");
         }
-        for_line.extend_from_slice(&peer);
-        insert(headers, X_FORWARDED_FOR, for_line);
+        values.text.extend_from_slice(&peer);
+        values.end(X_FORWARDED_FOR);
+        values.text.extend_from_slice(origin.host.as_bytes());
+        values.end(X_FORWARDED_HOST);
+        push_number(&mut values.text, origin.port.into());
+        values.end(X_FORWARDED_PORT);
+        push_forwarded(&mut values.text, hops, &peer, origin.host);
+        values.end(FORWARDED);
+        values.text.extend_from_slice(request_id.as_bytes());
+        values.end(X_REQUEST_ID);
+        values.insert_into(headers);
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-        insert(headers, X_FORWARDED_HOST, origin.host.to_owned());
-        headers.insert(X_FORWARDED_PORT, HeaderValue::from(origin.port));
-        insert(headers, FORWARDED, forwarded_line(hops, &peer, origin.host));
-        insert(headers, X_REQUEST_ID, request_id.to_owned());
         headers.append(VIA, via(origin.version));
     }
 
@@ -151,10 +163,36 @@ impl ForwardedPolicy {
     }
 }
 
-/// Our element of `Forwarded`, behind the earlier ones. `peer` is an address as text.
-fn forwarded_line(hops: &Hops, peer: &[u8], host: &str) -> Vec<u8> {
+/// Values that are written one behind the other and share one allocation.
+#[derive(Default)]
+struct Values {
+    text: Vec<u8>,
+    /// The fields, and where each one's value ends.
+    fields: SmallVec<[(HeaderName, usize); 5]>,
+}
+
+impl Values {
+    /// What was written since the last field is the value of this one.
+    fn end(&mut self, name: HeaderName) {
+        self.fields.push((name, self.text.len()));
+    }
+
+    fn insert_into(self, headers: &mut HeaderMap) {
+        let text = Bytes::from(self.text);
+        let mut begin = 0;
+        for (name, end) in self.fields {
+            // What came this far is plain text. If it ever is not, no header is better than a wrong one.
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(begin..end)) {
+                headers.insert(name, value);
+            }
+            begin = end;
+        }
+    }
+}
+
+/// Appends our element of `Forwarded`, behind the earlier ones. `peer` is an address as text.
+fn push_forwarded(line: &mut Vec<u8>, hops: &Hops, peer: &[u8], host: &str) {
     let earlier = hops.earlier_forwarded.as_deref().unwrap_or_default();
-    let mut line = Vec::with_capacity(earlier.len() + peer.len() + host.len() + 40);
     if !earlier.is_empty() {
         line.extend_from_slice(earlier.as_bytes());
         line.extend_from_slice(b", ");
@@ -184,7 +222,6 @@ fn forwarded_line(hops: &Hops, peer: &[u8], host: &str) -> Vec<u8> {
         line.push(b'"');
     }
     line.extend_from_slice(b";proto=https");
-    line
 }
 
 /// All fields of `name` as one list; `None` when there is none, or when one is not plain text.
@@ -230,13 +267,6 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
         })
         .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())?;
     Some(ip.to_canonical())
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, text: impl Into<Vec<u8>>) {
-    // What came this far is plain text. If it ever is not, no header is better than a wrong one.
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text.into())) {
-        headers.insert(name, value);
-    }
 }
 
 /// Whether `Via` says that the request was here too often: an app's address leads back to us (RFC 9110 7.6.3).
