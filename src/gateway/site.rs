@@ -210,10 +210,14 @@ impl SiteTable {
 
     /// What is served at `host` (lower case, without port) and `path`.
     pub fn find(&self, host: &str, path: &NormalPath) -> Found<'_> {
-        match (
-            self.lookup(host, path.as_str()),
-            self.lookup(host, path.bare()),
-        ) {
+        let plain = self.lookup(host, path.as_str());
+        // Most paths read the same in both ways.
+        let bare = if path.has_parameters() {
+            self.lookup(host, path.bare())
+        } else {
+            plain
+        };
+        match (plain, bare) {
             (Lookup::Site(plain), Lookup::Site(bare)) if plain == bare => {
                 Found::Site(&self.sites[bare])
             }
@@ -236,6 +240,9 @@ impl SiteTable {
 
     /// `path` as logs may show it, whichever site it is for, if for any.
     pub fn loggable(&self, path: &str) -> String {
+        if self.params == PathParams::default() {
+            return path.to_owned();
+        }
         // What is only nearly a parameter is the same secret to whoever reads the log.
         let plain = path.replace("%3B", ";").replace("%3b", ";");
         let stripped = self.params.strip(plain.as_bytes());
@@ -263,7 +270,7 @@ impl SiteTable {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Lookup {
     Site(usize),
     NoPath,
