@@ -19,6 +19,17 @@ pub struct NormalPath {
 impl NormalPath {
     /// Reads the path of a request target, without its query.
     pub fn read(raw: &str) -> Self {
+        if is_normal(raw) {
+            return Self {
+                path: raw.to_owned(),
+                bare: None,
+                ambiguous: false,
+            };
+        }
+        Self::resolved(raw)
+    }
+
+    fn resolved(raw: &str) -> Self {
         let (decoded, mut ambiguous) = decode(raw);
         let path = resolve(&decoded, |segment| segment);
         let bare = decoded
@@ -58,6 +69,22 @@ impl NormalPath {
     pub const fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
+}
+
+/// Whether a path is its own normalised form, as far as one look at it tells: nothing in it is decoded, has parameters or
+/// steps anywhere. Most paths are like that.
+fn is_normal(raw: &str) -> bool {
+    let mut after_slash = false;
+    raw.starts_with('/')
+        && raw.bytes().all(|byte| {
+            let is_plain = match byte {
+                b'/' | b'.' => !after_slash,
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => true,
+                _ => false,
+            };
+            after_slash = byte == b'/';
+            is_plain
+        })
 }
 
 /// Decodes what may be decoded and tells whether anything was found that servers disagree on. An
@@ -218,6 +245,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_path_that_is_normal_already_reads_as_any_other(
+            raw in "(/|\\.|[a-zA-Z0-9_~-]|%2[0ef]|;|\\\\){0,12}"
+        ) {
+            let raw = format!("/{raw}");
+            prop_assert_eq!(NormalPath::read(&raw), NormalPath::resolved(&raw));
+        }
+
         #[test]
         fn reading_again_changes_nothing(raw in "(/|[a-z.]|%2[05e]|%c3%a9|;v|~){0,20}") {
             let once = NormalPath::read(&format!("/{raw}"));
