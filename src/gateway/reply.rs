@@ -160,7 +160,7 @@ pub fn clean(response: &mut Response<Body>, site: &Site, admitted: &Admitted) {
         hop::keep_websocket_upgrade(headers);
     }
     clear_site_data::narrow(headers);
-    if site.rewrite_location {
+    if site.rewrite_location && location::is_in(headers) {
         for app in site.upstreams.authorities() {
             location::rewrite(headers, app, &admitted.authority);
         }

@@ -3,6 +3,11 @@
 use http::header::{CONTENT_LOCATION, Entry, LOCATION};
 use http::{HeaderMap, HeaderValue};
 
+/// Whether there is anything to turn. Most responses lead nowhere.
+pub fn is_in(headers: &HeaderMap) -> bool {
+    headers.contains_key(LOCATION) || headers.contains_key(CONTENT_LOCATION)
+}
+
 /// Turns `Location` and `Content-Location` to `https://public_authority` where they name the app itself: an http or
 /// https URL with the app's host and port (`app_authority`, a port being optional), or the `http://` URL of the
 /// public host that an app makes when it does not know of the TLS in front of it. The rest of the URL stays byte for
