@@ -18,8 +18,8 @@ use crate::cookie::jar::AppRequest;
 use crate::cookie::screen::OBSOLETE_FIELDS;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops, Origin};
-use crate::headers::hop;
 use crate::headers::identity::{Facts, Stamp, UserFacts};
+use crate::headers::{fold, hop};
 use crate::session::{SessionId, User};
 
 /// What a request is for and from whom: what the steps before have found.
@@ -74,6 +74,7 @@ impl Introduction<'_> {
     pub fn write(&self, head: &mut Parts) -> bool {
         let headers = &mut head.headers;
         let spoofed = self.stamp.strip(headers);
+        fold::remove_where(headers, |name| OBSOLETE_FIELDS.contains(&name));
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, headers);
         hop::strip_request(headers);
         if upgrades {
@@ -82,9 +83,6 @@ impl Introduction<'_> {
         self.forwarded
             .write(headers, self.hops, &self.origin, self.request_id);
         self.stamp.write(headers, &self.facts);
-        OBSOLETE_FIELDS
-            .iter()
-            .for_each(|name| drop(headers.remove(*name)));
         spoofed
     }
 }
@@ -126,6 +124,14 @@ impl Call<'_> {
         let headers = &mut head.headers;
         let came = put_cookies(headers, cookies);
         let host = match &self.site.host {
+            // As it came with HTTP/1.1.
+            AppHost::Keep
+                if headers
+                    .get(HOST)
+                    .is_some_and(|host| *host == *self.admitted.authority) =>
+            {
+                None
+            }
             AppHost::Keep => HeaderValue::from_str(&self.admitted.authority).ok(),
             AppHost::Fixed { field, .. } => Some(field.clone()),
         };
@@ -133,12 +139,8 @@ impl Call<'_> {
             headers.insert(HOST, host);
         }
         // Only what comes after the authority is sent, byte for byte as it came.
-        let target = head
-            .uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or(PathAndQuery::from_static("/"));
-        head.uri = Uri::from(target);
+        let target = std::mem::take(&mut head.uri).into_parts().path_and_query;
+        head.uri = Uri::from(target.unwrap_or(PathAndQuery::from_static("/")));
         head.version = Version::HTTP_11;
         came
     }

@@ -13,8 +13,8 @@ use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
 use crate::cookie::outgoing::Outgoing;
 use crate::cookie::screen::OBSOLETE_FIELDS;
-use crate::headers::clear_site_data;
 use crate::headers::directive::{self, Directives};
+use crate::headers::{clear_site_data, fold};
 use crate::session::{Change, DataEdit, Expiry, JarEdit, Record, Turn, User};
 use crate::upstream::Body;
 
@@ -178,9 +178,7 @@ fn screen_cookies<'s>(
         record,
         ..
     } = scene;
-    OBSOLETE_FIELDS
-        .iter()
-        .for_each(|name| drop(headers.remove(*name)));
+    fold::remove_where(headers, |name| OBSOLETE_FIELDS.contains(&name));
     if clear_site_data::names_cookies(headers) {
         // First, so that what this very response sets stays, in the jar as in the browser.
         let name = site.name.to_string();
