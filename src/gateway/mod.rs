@@ -232,10 +232,11 @@ impl Gateway {
         let opening = Opening::of(&response, joint);
         let watched = opening.is_some() || !self.streams.has_no_sessions();
         let held = watched.then(|| visit.held());
-        let settled = self.settle(visit, change, line).await?;
+        let now = self.clock.now();
+        let settled = self.settle(visit, change, line, now).await?;
         let subject = held.and_then(|held| self.follow(held.as_ref(), &settled));
         clean(&mut response, site, &admitted);
-        let (host, now) = (&admitted.host, self.clock.now());
+        let host = &admitted.host;
         let headers = response.headers_mut();
         let record = settled.record.as_deref();
         parting.write(

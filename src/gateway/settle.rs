@@ -41,6 +41,7 @@ impl Gateway {
         visit: Visit,
         change: Change,
         line: &mut Line,
+        now: Time,
     ) -> Result<Settlement, Refusal> {
         // A missed renewal of the idle clock promises nobody anything.
         let promises = change.promises();
@@ -51,7 +52,7 @@ impl Gateway {
         if ends && line.reason == Reason::StoreOutage {
             return Err(StoreFault::Timeout.into());
         }
-        let settled = match self.commit(visit, change, line).await {
+        let settled = match self.commit(visit, change, line, now).await {
             Ok(settled) => settled,
             // Nobody shall believe in a logout that did not happen, whatever else goes on without a session.
             Err(fault) if ends || (self.on_outage == OnOutage::Refuse && promises) => {
@@ -97,8 +98,8 @@ impl Gateway {
         visit: Visit,
         change: Change,
         line: &Line,
+        now: Time,
     ) -> Result<Settled, StoreFault> {
-        let now = self.clock.now();
         let door = self.door(&visit, &change, line, now).await?;
         if matches!(door, Door::Shut) {
             return Ok(Settled::unasked(visit.turn_away(&change)));
