@@ -183,7 +183,7 @@ impl Gateway {
             request_id: Arc::clone(&line.request_id),
             session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
         };
-        line.session = call.session_id.as_ref().map(|id| id.as_str().to_owned());
+        line.session = call.session_id.clone();
         line.user = call.user().map(|user| user.id.clone());
         let path = head.uri.path().to_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);

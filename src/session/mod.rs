@@ -6,6 +6,8 @@
 
 pub mod ticket;
 
+mod recent;
+
 pub mod ring;
 
 pub mod sealed;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 
+use super::recent::Recent;
 use super::sealed::Carried;
 use crate::base::clock::Time;
 use crate::base::framed;
@@ -15,6 +16,9 @@ use crate::base::secret::{Secret, random_bytes};
 
 pub(super) const KEY_ID_BYTES: usize = 4;
 pub(super) const RANDOM_BYTES: usize = 32;
+
+const SESSION_ID_BYTES: usize = 16;
+const SESSION_ID_CHARS: usize = (SESSION_ID_BYTES * 8).div_ceil(5);
 
 const PURPOSE_STORE_KEY: &[u8] = b"cloakroom store key v1";
 const PURPOSE_ROOT: &[u8] = b"cloakroom session root v1";
@@ -187,7 +191,7 @@ impl fmt::Debug for KeyId {
 
 /// The public name of a session at one site.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionId(String);
+pub struct SessionId(Arc<str>);
 
 impl SessionId {
     /// The ID, as apps and logs see it: 26 characters of `a-z2-7`.
@@ -205,6 +209,7 @@ impl fmt::Debug for SessionId {
 /// Derives session IDs. Its key is not part of the rotating ring, so that IDs outlive key rotation.
 pub struct SessionIds {
     mac: hmac::Key,
+    recent: Recent,
 }
 
 impl SessionIds {
@@ -212,6 +217,7 @@ impl SessionIds {
     pub fn new(key: &Secret<[u8; 32]>) -> Self {
         Self {
             mac: hmac::Key::new(hmac::HMAC_SHA256, key.expose()),
+            recent: Recent::new(),
         }
     }
 
@@ -225,12 +231,17 @@ impl SessionIds {
 
     /// The ID that the session with this root has at `site`.
     pub fn derive(&self, root: &Root, site: &str) -> SessionId {
+        self.recent
+            .or_derive(root, site, || self.derive_anew(root, site))
+    }
+
+    fn derive_anew(&self, root: &Root, site: &str) -> SessionId {
         let tag = framed::mac(&self.mac, &[PURPOSE_SESSION_ID, site.as_bytes(), &root.0]);
-        SessionId(
-            data_encoding::BASE32_NOPAD
-                .encode(&tag.as_ref()[..16])
-                .to_ascii_lowercase(),
-        )
+        let mut text = [0; SESSION_ID_CHARS];
+        data_encoding::BASE32_NOPAD.encode_mut(&tag.as_ref()[..SESSION_ID_BYTES], &mut text);
+        text.make_ascii_lowercase();
+        // Letters and digits are text.
+        SessionId(String::from_utf8_lossy(&text).into())
     }
 }
 
@@ -270,6 +281,19 @@ mod tests {
         assert_ne!(ids.derive(&root, "a"), ids.derive(&root, "b"));
         assert_ne!(ticket.root().0, ticket.key().0);
         assert_eq!(ids.derive(&root, "a").as_str().len(), 26);
+    }
+
+    #[test]
+    fn a_remembered_session_id_is_the_one_that_would_be_derived() {
+        let ids = SessionIds::new(&Secret::new([9; 32]));
+        // Roots that fall into one slot, in turn at two sites.
+        let root = |last: u8| Root(std::array::from_fn(|at| if at == 31 { last } else { 7 }));
+        for _ in 0..3 {
+            for (last, site) in [(1, "a"), (1, "a"), (1, "b"), (2, "b"), (2, "a")] {
+                let root = root(last);
+                assert_eq!(ids.derive(&root, site), ids.derive_anew(&root, site));
+            }
+        }
     }
 
     #[test]

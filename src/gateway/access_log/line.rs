@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::super::reason::Reason;
 use crate::base::clock::{Stopwatch, Time};
 use crate::base::plain::{push_digits, push_ip, push_number};
+use crate::session::SessionId;
 
 /// How the lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct Line {
     /// What the ticket came to.
     pub reason: Reason,
     /// The session's ID at the site.
-    pub session: Option<String>,
+    pub session: Option<SessionId>,
     /// The user's id.
     pub user: Option<String>,
     /// The status of the answer.
@@ -86,10 +87,11 @@ impl Line {
             fields.text("site", site);
         }
         fields.text("reason", self.reason.word());
-        for (name, value) in [("session", &self.session), ("user", &self.user)] {
-            if let Some(value) = value {
-                fields.text(name, value);
-            }
+        if let Some(session) = &self.session {
+            fields.text("session", session.as_str());
+        }
+        if let Some(user) = &self.user {
+            fields.text("user", user);
         }
         if let Some(refusal) = self.refusal {
             fields.text("refusal", refusal);
@@ -169,28 +171,17 @@ impl Fields<'_> {
     }
 
     fn name(&mut self, name: &str) {
-        let separator = if self.format == Format::Json {
-            b','
-        } else {
-            b' '
-        };
+        let is_json = self.format == Format::Json;
         if !self.first {
-            self.out.push(separator);
+            self.out.push(if is_json { b',' } else { b' ' });
         }
         self.first = false;
-        let quote: &[u8] = if self.format == Format::Json {
-            b"\""
-        } else {
-            b""
-        };
-        self.out.extend_from_slice(quote);
+        if is_json {
+            self.out.push(b'"');
+        }
         self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(quote);
-        self.out.push(if self.format == Format::Json {
-            b':'
-        } else {
-            b'='
-        });
+        self.out
+            .extend_from_slice(if is_json { b"\":" } else { b"=" });
     }
 
     fn text(&mut self, name: &str, value: &str) {
@@ -207,7 +198,11 @@ impl Fields<'_> {
         self.out.push(b'"');
         // Everything that a terminal or a log reader could take for more than text is escaped.
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        if value.bytes().all(is_plain) {
+        // Without a way out of the loop: then the compiler looks at many bytes at once.
+        if value
+            .bytes()
+            .fold(true, |plain, byte| plain & is_plain(byte))
+        {
             self.out.extend_from_slice(value.as_bytes());
         } else {
             value.chars().for_each(|char| self.escaped(char));
