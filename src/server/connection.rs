@@ -1,7 +1,7 @@
 //! One connection: handshake, then HTTP/1.1 or HTTP/2 as ALPN chose, until it ends.
 //!
 //! HTTP/1.1 requests are handled inside the task of their connection; HTTP/2 gives each stream a task on the same
-//! core. The futures of the handshake and of the protocols are boxed, so that an idle connection does not carry the
+//! core. The futures of the handshake and of each protocol are boxed, so that an idle connection does not carry the
 //! largest of them.
 
 use std::error::Error;
@@ -50,35 +50,40 @@ enum HandshakeFault {
     Cut,
 }
 
+/// A connection whose handshake has succeeded.
+struct Shaken {
+    stream: Box<TlsStream<Wire>>,
+    activity: Arc<Activity>,
+    arrival: Rc<Arrival>,
+}
+
 /// Serves a connection to a TLS listener.
-pub(super) async fn serve_tls<H, F, B>(newcomer: Newcomer, core: Rc<Core<H>>)
+pub(super) fn serve_tls<H, F, B>(
+    newcomer: Newcomer,
+    core: Rc<Core<H>>,
+) -> impl Future<Output = ()> + use<H, F, B>
 where
     H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some((wire, activity, mut arrival)) = open(newcomer, &core.settings.limits) else {
-        return;
-    };
-    let stream = match Box::pin(handshake(wire, &core)).await {
-        Ok(stream) => stream,
-        Err(fault) => {
-            core.meter.count(Count::HandshakeFailures);
-            tracing::debug!(peer = %arrival.peer, error = %Causes(&fault), "handshake failed");
+    // Out here, for what an async function is given it keeps room for until its end.
+    let shaking = Box::pin(shake_hands(newcomer, Rc::clone(&core)));
+    async move {
+        let Some(shaken) = shaking.await else {
             return;
+        };
+        let Shaken {
+            stream,
+            activity,
+            arrival,
+        } = shaken;
+        if stream.get_ref().1.alpn_protocol() == Some(ALPN_H2) {
+            Box::pin(serve_h2(stream, activity, arrival, core)).await;
+        } else {
+            Box::pin(serve_h1(stream, activity, arrival, core)).await;
         }
-    };
-    core.meter.count(Count::Handshakes);
-
-    let session = stream.get_ref().1;
-    let is_h2 = session.alpn_protocol() == Some(ALPN_H2);
-    arrival.sni = session.server_name().map(Into::into);
-    let arrival = Rc::new(arrival);
-    if is_h2 {
-        serve_h2(stream, activity, arrival, core).await;
-    } else {
-        serve_h1(stream, activity, arrival, core).await;
     }
 }
 
@@ -113,6 +118,26 @@ fn open(newcomer: Newcomer, limits: &Limits) -> Option<(Wire, Arc<Activity>, Arr
     let activity = Arc::new(Activity::new());
     let wire = Wire::new(socket, Arc::clone(&activity), limits.write_timeout, permit);
     Some((wire, activity, arrival))
+}
+
+/// `None` when there is nobody to serve.
+async fn shake_hands<H>(newcomer: Newcomer, core: Rc<Core<H>>) -> Option<Shaken> {
+    let (wire, activity, mut arrival) = open(newcomer, &core.settings.limits)?;
+    let stream = match handshake(wire, &core).await {
+        Ok(stream) => stream,
+        Err(fault) => {
+            core.meter.count(Count::HandshakeFailures);
+            tracing::debug!(peer = %arrival.peer, error = %Causes(&fault), "handshake failed");
+            return None;
+        }
+    };
+    core.meter.count(Count::Handshakes);
+    arrival.sni = stream.get_ref().1.server_name().map(Into::into);
+    Some(Shaken {
+        stream,
+        activity,
+        arrival: Rc::new(arrival),
+    })
 }
 
 async fn handshake<H>(wire: Wire, core: &Core<H>) -> Result<Box<TlsStream<Wire>>, HandshakeFault> {

@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 use crate::base::causes::Causes;
 use crate::base::meter::{Count, Meter};
 use crate::gateway::Arrival;
+use crate::server::Limits;
 use crate::server::activity::Activity;
 use crate::server::connection::{Core, service};
 use crate::server::drive::drive;
@@ -58,15 +59,40 @@ pub(super) async fn serve_h2<I, H, F, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let limits = &core.settings.limits;
-    let fields_overhead = limits.header_count.saturating_mul(FIELD_OVERHEAD);
-    let header_list_max = limits.header_bytes.saturating_add(fields_overhead);
     let breaks = Rc::new(Breaks::new());
     let streams = SameCore::new(
         limits.write_timeout,
         Arc::clone(&activity),
         Rc::clone(&breaks),
     );
-    let mut builder = http2::Builder::new(streams.clone());
+    let connection = {
+        let builder = builder(limits, streams.clone());
+        let service = service(&activity, &arrival, &core, Some(streams));
+        let noise = Rc::new(Noise::new());
+        let io = TokioIo::new(Heard::new(io, Rc::clone(&noise)));
+        Box::pin(Watched {
+            connection: Box::pin(builder.serve_connection(io, service)),
+            close: http2::Connection::graceful_shutdown,
+            breaks,
+            noise,
+            header_timeout: limits.header_timeout,
+            head_must_end: None,
+            peer: arrival.peer,
+            meter: Arc::clone(&core.meter),
+        })
+    };
+
+    activity.begin(false);
+    let close = |watched: Pin<&mut Watched<_>>| watched.get_mut().close();
+    if let Err(ended) = drive(connection, close, &activity, limits, &core.drain).await {
+        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
+    }
+}
+
+fn builder(limits: &Limits, streams: SameCore) -> http2::Builder<SameCore> {
+    let fields_overhead = limits.header_count.saturating_mul(FIELD_OVERHEAD);
+    let header_list_max = limits.header_bytes.saturating_add(fields_overhead);
+    let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
@@ -81,26 +107,7 @@ pub(super) async fn serve_h2<I, H, F, B>(
         // An idle connection is closed before it is ever asked; this finds the dead peer of a stream that waits.
         .keep_alive_interval(limits.keepalive_timeout)
         .keep_alive_timeout(limits.write_timeout);
-    let service = service(&activity, &arrival, &core, Some(streams));
-    let noise = Rc::new(Noise::new());
-    let io = TokioIo::new(Heard::new(io, Rc::clone(&noise)));
-    let close = |connection: Pin<&mut http2::Connection<_, _, _>>| connection.graceful_shutdown();
-    let connection = Box::pin(Watched {
-        connection: Box::pin(builder.serve_connection(io, service)),
-        close,
-        breaks,
-        noise,
-        header_timeout: limits.header_timeout,
-        head_must_end: None,
-        peer: arrival.peer,
-        meter: Arc::clone(&core.meter),
-    });
-
-    activity.begin(false);
-    let close = |watched: Pin<&mut Watched<_>>| watched.get_mut().close();
-    if let Err(ended) = drive(connection, close, &activity, limits, &core.drain).await {
-        tracing::debug!(peer = %arrival.peer, error = %Causes(&ended), "connection ended");
-    }
+    builder
 }
 
 /// Why a connection is closed that its peer would keep open.
