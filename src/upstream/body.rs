@@ -13,11 +13,12 @@ use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::balance::InFlight;
+use super::http1::{Answer, Switched};
 use super::http2::StreamLease;
 use super::patience::Patience;
-use super::pool::Lease;
 use super::until::UntilBody;
 use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
 
@@ -184,45 +185,43 @@ impl fmt::Debug for Body {
 /// dropped before it ends it.
 pub struct AppBody {
     source: Source,
-    hold: Option<Hold>,
     screen: Option<ScreenTrailers>,
     patience: Patience,
     /// What the response counts as until it has ended, where somebody counts.
     counted: Option<InFlight>,
 }
 
-/// Where the parts come from.
+/// Where the parts come from, and what has to be given back.
 pub(super) enum Source {
-    Http1(Incoming),
+    Http1(Answer),
     Http2 {
         stream: RecvStream,
         /// What is left of the length that the head told.
         left: Option<u64>,
+        hold: Option<StreamLease>,
     },
 }
 
-/// What has to be given back.
-pub(super) enum Hold {
-    Http1(Lease),
-    Http2(StreamLease),
-}
-
 impl AppBody {
-    pub(super) const fn new(source: Source, hold: Hold, patience: Patience) -> Self {
+    pub(super) const fn new(source: Source, patience: Patience) -> Self {
         Self {
             source,
-            hold: Some(hold),
             screen: None,
             patience,
             counted: None,
         }
     }
 
-    /// The place that an upgraded stream goes on to hold.
-    pub(super) fn into_lease(self) -> Option<Lease> {
-        match self.hold? {
-            Hold::Http1(lease) => Some(lease),
-            Hold::Http2(_) => None,
+    /// Whether the app has switched protocols, and there is no body at all.
+    pub(super) fn is_switched(&self) -> bool {
+        matches!(&self.source, Source::Http1(answer) if answer.is_switched())
+    }
+
+    /// The stream of an app that has switched protocols, and the place that it goes on to hold.
+    pub(super) fn into_switched(self) -> Option<(Switched, OwnedSemaphorePermit)> {
+        match self.source {
+            Source::Http1(answer) => answer.into_switched(),
+            Source::Http2 { .. } => None,
         }
     }
 
@@ -232,7 +231,7 @@ impl AppBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let Poll::Ready(part) = self.source.poll_part(cx) else {
             ready!(self.patience.poll_end(cx));
-            self.hold = None;
+            self.source.cut();
             return Poll::Ready(Some(Err(BodyFault::AppStalled)));
         };
         self.patience.relieve();
@@ -240,58 +239,70 @@ impl AppBody {
             Some(Ok(frame)) if frame.is_data() => {
                 // Nobody asks again after the last part of a body whose length was told.
                 if self.source.is_end() {
-                    self.give_back();
+                    self.source.give_back();
                 }
                 Some(Ok(frame))
             }
             Some(Ok(frame)) => {
-                self.give_back();
+                self.source.give_back();
                 screened(frame, self.screen.as_ref()).map(Ok)
             }
             Some(Err(cause)) => {
-                self.hold = None;
+                self.source.cut();
                 Some(Err(BodyFault::AppBroke(cause)))
             }
             None => {
-                self.give_back();
+                self.source.give_back();
                 None
             }
         };
         Poll::Ready(part)
     }
-
-    fn give_back(&mut self) {
-        match self.hold.take() {
-            Some(Hold::Http1(lease)) => lease.release(),
-            Some(Hold::Http2(lease)) => lease.release(),
-            None => {}
-        }
-    }
 }
 
-type Part = Result<Frame<Bytes>, Arc<dyn std::error::Error + Send + Sync>>;
+/// What a source gives at a time.
+pub(super) type Part = Result<Frame<Bytes>, Arc<dyn std::error::Error + Send + Sync>>;
 
 impl Source {
+    /// All of it was read.
+    fn give_back(&mut self) {
+        match self {
+            // It does so by itself, as it knows first.
+            Self::Http1(_) => {}
+            Self::Http2 { hold, .. } => {
+                if let Some(lease) = hold.take() {
+                    lease.release();
+                }
+            }
+        }
+    }
+
+    /// Nothing more will be read.
+    fn cut(&mut self) {
+        match self {
+            Self::Http1(answer) => answer.cut(),
+            Self::Http2 { hold, .. } => *hold = None,
+        }
+    }
+
     fn is_end(&self) -> bool {
         match self {
-            Self::Http1(incoming) => incoming.is_end_stream(),
+            Self::Http1(answer) => answer.is_end(),
             Self::Http2 { stream, .. } => stream.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http1(incoming) => incoming.size_hint(),
+            Self::Http1(answer) => answer.size_hint(),
             Self::Http2 { left, .. } => left.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         match self {
-            Self::Http1(incoming) => Pin::new(incoming)
-                .poll_frame(cx)
-                .map_err(|cause| Arc::new(cause) as _),
-            Self::Http2 { stream, left } => {
+            Self::Http1(answer) => answer.poll_part(cx),
+            Self::Http2 { stream, left, .. } => {
                 if let Some(data) = ready!(stream.poll_data(cx)) {
                     return Poll::Ready(Some(data.map_err(|cause| Arc::new(cause) as _).map(
                         |data| {

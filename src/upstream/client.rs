@@ -11,12 +11,11 @@ use super::UpstreamSettings;
 use super::address::Address;
 use super::body::Body;
 use super::fault::{Unanswered, UpstreamFault};
-use super::http1;
+use super::http1::{self, Connection};
 use super::http2::{self, Shared};
 use super::patience::Patience;
 use super::pool::{Lease, Upstream};
 use super::stream::{self, Spoken};
-use super::wire::Connection;
 
 /// Sends `request` on a pooled connection or a new one and gives the response once its head is there.
 ///
@@ -122,7 +121,7 @@ const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 enum Link {
     /// For this request alone.
-    Single(Connection),
+    Single(Box<Connection>),
     /// For many.
     Shared(Rc<Shared>),
 }
@@ -173,7 +172,7 @@ async fn open(upstream: &Rc<Upstream>, http_1_only: bool) -> Result<Link, Upstre
         upstream.chose_http_1.set(spoken == Spoken::Http1);
     }
     Ok(match spoken {
-        Spoken::Http1 => Link::Single(Connection::open(stream, settings).await?),
+        Spoken::Http1 => Link::Single(Connection::open(stream, settings)),
         Spoken::Http2 => {
             let shared = Shared::open(stream, settings).await?;
             upstream.share(Rc::clone(&shared));

@@ -1,6 +1,5 @@
 //! Why there is no response, and whether the request may go elsewhere.
 
-use std::error::Error as _;
 use std::io;
 
 use http::Request;
@@ -60,10 +59,10 @@ pub enum UpstreamFault {
     ResponseTimeout,
     /// The connection ended before there was a response head. 502.
     #[error("the app closed the connection before it answered")]
-    Closed(#[source] hyper::Error),
+    Closed(#[source] io::Error),
     /// What came is not HTTP/1.1 as it should be. 502.
     #[error("the app's answer is not valid HTTP")]
-    Protocol(#[source] hyper::Error),
+    Protocol(#[source] Flaw),
     /// The stream or the connection of HTTP/2 failed before there was a response head. 502.
     #[error("the app's HTTP/2 failed")]
     Http2(#[source] h2::Error),
@@ -85,37 +84,4 @@ pub enum UpstreamFault {
     /// The app has done nothing wrong: the visitor's body broke off on its way up. 413, 408 or 400.
     #[error("the request could not be sent whole")]
     VisitorBody(#[source] BodyFault),
-}
-
-impl UpstreamFault {
-    /// Finds out who failed.
-    pub(super) fn judge(fault: hyper::Error) -> Self {
-        let mut cause = fault.source();
-        while let Some(inner) = cause {
-            if let Some(body) = inner.downcast_ref::<BodyFault>() {
-                return Self::VisitorBody(body.clone());
-            }
-            if let Some(flaw) = flaw_in(inner) {
-                return match flaw {
-                    Flaw::Coding => Self::UnknownCoding,
-                    Flaw::UnaskedUpgrade => Self::UnaskedUpgrade,
-                    Flaw::Interim => Self::Interim,
-                    _ => Self::Protocol(fault),
-                };
-            }
-            cause = inner.source();
-        }
-        if fault.is_parse() {
-            Self::Protocol(fault)
-        } else {
-            Self::Closed(fault)
-        }
-    }
-}
-
-/// What an error of our own reading holds. It does not show among the sources, as `io::Error` gives the source of what
-/// it wraps.
-fn flaw_in(cause: &(dyn std::error::Error + 'static)) -> Option<Flaw> {
-    let wrapped = cause.downcast_ref::<io::Error>()?.get_ref()?;
-    wrapped.downcast_ref::<Flaw>().copied()
 }

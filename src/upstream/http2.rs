@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::UpstreamSettings;
-use super::body::{AppBody, Body, Hold, Source};
+use super::body::{AppBody, Body, Source};
 use super::client::{Again, Failure, patience, spare};
 use super::fault::UpstreamFault;
 use super::framing;
@@ -359,7 +359,7 @@ fn accept(
     settings: &UpstreamSettings,
 ) -> Result<Response<Body>, UpstreamFault> {
     let (mut head, stream) = response.into_parts();
-    framing::unframe_response(&mut head, None)?;
+    framing::unframe_response(&mut head);
     framing::detach_values(&mut head.headers);
     if let Some(pour) = pour.filter(|pour| !pour.is_over()) {
         let rest = tokio::task::spawn_local(async move {
@@ -378,8 +378,9 @@ fn accept(
     } else {
         let left = framing::length_of(&head.headers);
         let patience = patience(settings, &head.headers);
-        let source = Source::Http2 { stream, left };
-        Body::App(AppBody::new(source, Hold::Http2(lease), patience))
+        let hold = Some(lease);
+        let source = Source::Http2 { stream, left, hold };
+        Body::App(AppBody::new(source, patience))
     };
     Ok(Response::from_parts(head, body))
 }

@@ -7,8 +7,7 @@
 //! until     a response body that somebody may end before its time
 //! pool      how many requests at once, which connection, who waits
 //! client    one request: which connection it gets, and the one safe retry
-//! http1     on a connection of its own: `wire` moves the bytes, asks whether the app is still there, and lets `scan`
-//!           read strictly what hyper would read generously
+//! http1     on a connection of its own, polled where its answer is awaited; what comes is read strictly by `scan`
 //! http2     on a connection that many share; `pour` sends the body, `pulse` asks whether the app is still there
 //! framing   what of a head says where a message ends: written by us, never passed on
 //! stream    a socket to an app, with TLS or without; `tls` has the certificates
@@ -46,7 +45,6 @@ mod stream;
 mod tls;
 mod until;
 mod upload;
-mod wire;
 
 pub mod tunnel;
 
@@ -58,6 +56,7 @@ pub use balance::{
 pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
 pub use fault::{Unanswered, UpstreamFault};
 pub use pool::Pool;
+pub use scan::Flaw;
 pub use tls::{ClientFiles, Tls, TlsFault, TlsSettings, server_name};
 pub use until::UntilBody;
 pub use upload::{BodyLimits, RATE_GRACE, Tap, VisitorBody};

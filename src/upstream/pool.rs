@@ -17,8 +17,8 @@ use super::UpstreamSettings;
 use super::body::Body;
 use super::client;
 use super::fault::{Unanswered, UpstreamFault};
+use super::http1::Connection;
 use super::http2::Shared;
-use super::wire::Connection;
 
 /// How many may wait for each place.
 const WAITERS_PER_PLACE: usize = 4;
@@ -89,7 +89,7 @@ pub(super) struct Upstream {
     places: Arc<Semaphore>,
     waiters: Cell<usize>,
     /// The one used last is at the end, and is used next: so what is not needed grows old.
-    idle: RefCell<Vec<Connection>>,
+    idle: RefCell<Vec<Box<Connection>>>,
     /// The connections of HTTP/2, each for many requests. Those that are full or new are at the end.
     shared: RefCell<Vec<Rc<Shared>>>,
     /// Held by whoever makes a connection that others may share, so that they wait for it and make none of their own.
@@ -136,10 +136,10 @@ impl Upstream {
     }
 
     /// The connection that was used last and still seems to be there.
-    pub(super) fn take_idle(&self) -> Option<Connection> {
+    pub(super) fn take_idle(&self) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(mut connection) = idle.pop() {
-            if connection.is_idle() {
+            if connection.is_quiet() {
                 connection.sweeps = 0;
                 return Some(connection);
             }
@@ -161,7 +161,7 @@ impl Upstream {
         self.keep_sweeping();
     }
 
-    fn park(self: &Rc<Self>, connection: Connection) {
+    fn park(self: &Rc<Self>, connection: Box<Connection>) {
         self.idle.borrow_mut().push(connection);
         self.keep_sweeping();
     }
@@ -179,7 +179,7 @@ impl Upstream {
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|connection| {
             connection.sweeps = connection.sweeps.saturating_add(1);
-            connection.sweeps <= SWEEPS_PER_IDLE_TIMEOUT && connection.is_idle()
+            connection.sweeps <= SWEEPS_PER_IDLE_TIMEOUT && connection.is_quiet()
         });
         let mut shared = self.shared.borrow_mut();
         shared.retain(|connection| {
@@ -220,7 +220,7 @@ impl Drop for Waiter<'_> {
 
 /// One request's hold on a place and a connection. Dropped, it closes the connection and gives the place back.
 pub(super) struct Lease {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     upstream: Rc<Upstream>,
     reusable: bool,
     // Last, so that the next in the queue finds the connection parked or closed.
@@ -230,7 +230,7 @@ pub(super) struct Lease {
 impl Lease {
     pub(super) const fn new(
         upstream: Rc<Upstream>,
-        connection: Connection,
+        connection: Box<Connection>,
         place: OwnedSemaphorePermit,
     ) -> Self {
         Self {
@@ -251,10 +251,9 @@ impl Lease {
         self.place
     }
 
-    /// Keeps the place for a stream that was upgraded and is no longer the connection's.
-    pub(super) fn into_place_of_upgraded(self) -> OwnedSemaphorePermit {
-        self.connection.let_go();
-        self.place
+    /// The connection, and the place that it holds.
+    pub(super) fn into_parts(self) -> (Box<Connection>, OwnedSemaphorePermit) {
+        (self.connection, self.place)
     }
 
     /// The connection will not be used again.
@@ -263,24 +262,28 @@ impl Lease {
     }
 
     /// The response has ended: the connection goes back to the pool if it can carry another request.
-    pub(super) fn release(self) {
-        if !self.reusable || self.connection.sender.is_closed() {
+    pub(super) fn release(mut self) {
+        if !self.reusable {
             return;
         }
-        if self.connection.is_idle() {
-            self.upstream.park(self.connection);
+        let Some(mut rest) = self.connection.take_rest() else {
+            self.park();
             return;
-        }
+        };
         // The app has answered before it had the whole request. What is left of it still goes up, for as long as a
         // response may take.
         tokio::task::spawn_local(async move {
-            let mut lease = self;
-            let limit = lease.upstream.settings.response_timeout;
-            let ready = lease.connection.sender.ready();
-            if let Ok(Ok(())) = tokio::time::timeout(limit, ready).await {
-                lease.upstream.park(lease.connection);
+            let limit = self.settings().response_timeout;
+            if let Ok(true) = tokio::time::timeout(limit, rest.end()).await {
+                self.park();
             }
         });
+    }
+
+    fn park(mut self) {
+        if self.connection.settle() {
+            self.upstream.park(self.connection);
+        }
     }
 }
 

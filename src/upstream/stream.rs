@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -74,29 +74,35 @@ async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, UpstreamFault> 
 }
 
 impl Stream {
+    /// Whether the other side is there and has nothing to say.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        if let Self::Tls(stream) = self {
+            // TLS may hold bytes back, and says things of its own.
+            let mut byte = [0];
+            let mut context = Context::from_waker(Waker::noop());
+            let read = Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte));
+            if read.is_ready() {
+                return false;
+            }
+        }
+        self.ask_kernel().is_pending()
+    }
+
     /// Looks at what the kernel holds without taking it: ready if the stream has ended or failed, or if there are bytes.
     /// Under TLS any bytes will do: an app that says something between two answers is about to leave.
-    pub(super) fn ask_kernel(&self) -> Poll<io::Result<Waiting>> {
+    fn ask_kernel(&self) -> Poll<io::Result<()>> {
         let socket = match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
             Self::Tls(stream) => SockRef::from(stream.get_ref().0),
         };
         match socket.peek(&mut [MaybeUninit::uninit(); 1]) {
-            // An empty read is the end of the stream.
-            Ok(0) => Poll::Ready(Ok(Waiting::End)),
-            Ok(_) => Poll::Ready(Ok(Waiting::Bytes)),
+            Ok(_) => Poll::Ready(Ok(())),
             Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             Err(fault) if fault.kind() == io::ErrorKind::Interrupted => Poll::Pending,
             Err(fault) => Poll::Ready(Err(fault)),
         }
     }
-}
-
-/// What the kernel has for us.
-pub(super) enum Waiting {
-    End,
-    Bytes,
 }
 
 impl AsyncRead for Stream {

@@ -1,7 +1,10 @@
 //! Chunks, to the end of their trailers (RFC 9112, 7.1).
 
-use super::Flaw;
-use super::head::{Lines, field};
+use bytes::{Buf, BytesMut};
+use http::HeaderMap;
+
+use super::head::Lines;
+use super::{Data, Flaw};
 
 /// A size of sixteen digits is the largest that fits into 64 bits.
 const DIGITS_MAX: u8 = 16;
@@ -31,41 +34,43 @@ impl Default for Part {
 }
 
 impl Chunks {
-    /// How many bytes were read, and whether the body ended with them.
+    /// Takes all of the body that is there from the front of `buffer`; answers with the trailers when it has ended.
     pub(super) fn read(
         &mut self,
-        bytes: &[u8],
+        buffer: &mut BytesMut,
         trailer_bytes_max: usize,
-    ) -> Result<(usize, bool), Flaw> {
-        let mut at = 0;
-        while let Some((&byte, rest)) = bytes.get(at..).and_then(<[u8]>::split_first) {
+        data: &mut Data,
+    ) -> Result<Option<HeaderMap>, Flaw> {
+        while !buffer.is_empty() {
             match &mut self.0 {
                 Part::Data(left) => {
-                    let length = rest.len() + 1;
-                    let taken = usize::try_from(*left).map_or(length, |left| left.min(length));
-                    at += taken;
-                    *left -= u64::try_from(taken).unwrap_or(*left);
+                    *left -= data.take(buffer, *left);
                     if *left == 0 {
                         self.0 = Part::DataCr;
                     }
                 }
-                Part::Trailers(lines) => {
-                    let (read, ended) = lines.read(&bytes[at..], trailer_bytes_max, |line| {
-                        Ok(line.is_empty() || field(line).map(|_| false)?)
-                    })?;
-                    return Ok((at + read, ended));
-                }
+                Part::Trailers(lines) => return lines.read_trailers(buffer, trailer_bytes_max),
                 part => {
-                    part.step(byte)?;
-                    at += 1;
+                    let mut read = 0;
+                    while part.is_framing()
+                        && let Some(&byte) = buffer.get(read)
+                    {
+                        part.step(byte)?;
+                        read += 1;
+                    }
+                    buffer.advance(read);
                 }
             }
         }
-        Ok((at, false))
+        Ok(None)
     }
 }
 
 impl Part {
+    const fn is_framing(&self) -> bool {
+        !matches!(self, Self::Data(_) | Self::Trailers(_))
+    }
+
     /// Reads one byte that is no data.
     fn step(&mut self, byte: u8) -> Result<(), Flaw> {
         *self = match (&*self, byte) {

@@ -1,15 +1,34 @@
 //! Heads and trailers, line by line.
 
+use std::ops::Range;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use memchr::memchr;
 
 use super::Flaw;
 
+/// How many fields a head or trailers may have. Apps send a tenth of it.
+const FIELDS_MAX: usize = 100;
+
+/// Room for the fields of a usual head, and for what is written into it on its way.
+const FIELDS_USUAL: usize = 24;
+
+/// The head of an answer. What says where the body ends is not among its fields, but for the length.
+#[derive(Debug)]
+pub(in crate::upstream) struct Head {
+    pub(in crate::upstream) status: StatusCode,
+    pub(in crate::upstream) headers: HeaderMap,
+    /// The connection is good for this answer only: the app says so, speaks HTTP/1.0, or has framed the answer in two
+    /// ways, which is how smuggling begins.
+    pub(in crate::upstream) closes: bool,
+}
+
 /// A head that is being read.
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(super) struct HeadLines {
     lines: Lines,
-    begun: bool,
-    old: bool,
     ending: Ending,
 }
 
@@ -19,47 +38,64 @@ pub(super) struct Ending {
     pub(super) status: u16,
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
+    /// HTTP/1.0.
+    old: bool,
     coding: bool,
+    closes: bool,
+    /// The field that tells the length is a number and nothing else.
+    plain_length: bool,
 }
 
-impl Head {
-    /// How many bytes were read, and what the head says if it ended with them.
+impl HeadLines {
+    /// Takes a head from the front of `buffer`, if all of it is there.
     pub(super) fn read(
         &mut self,
-        bytes: &[u8],
+        buffer: &mut BytesMut,
         bytes_max: usize,
-    ) -> Result<(usize, Option<Ending>), Flaw> {
-        let Self {
-            lines,
-            begun,
-            old,
-            ending,
-        } = self;
-        let (read, ended) = lines.read(bytes, bytes_max, |line| {
-            if !*begun {
-                *begun = true;
-                (ending.status, *old) = status_line(line)?;
-                return Ok(false);
-            }
-            if line.is_empty() {
-                return Ok(true);
-            }
-            let (name, value) = field(line)?;
-            // Few names have these lengths.
-            match name.len() {
-                14 if name.eq_ignore_ascii_case(b"content-length") => ending.state_length(value)?,
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                    ending.state_coding(value, *old)?;
+    ) -> Result<Option<(Head, Ending)>, Flaw> {
+        let Self { lines, ending } = self;
+        while let Some(line) = lines.next(buffer, bytes_max)? {
+            let text = &buffer[line.clone()];
+            if ending.status == 0 {
+                (ending.status, ending.old) = status_line(text)?;
+            } else if text.is_empty() {
+                let headers = lines.take(buffer)?;
+                return Ok(Some((ending.head(headers)?, *ending)));
+            } else {
+                let (name_end, value) = field(text)?;
+                if ending.note(&text[..name_end], &text[value.clone()])? {
+                    lines.keep(line.start, name_end, value)?;
                 }
-                _ => {}
             }
-            Ok(false)
-        })?;
-        Ok((read, ended.then_some(*ending).map(Ending::settled)))
+        }
+        Ok(None)
     }
 }
 
 impl Ending {
+    /// Answers whether the field may be passed on. Few names have these lengths.
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Flaw> {
+        match name.len() {
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                let mut options = value.split(|&byte| byte == b',');
+                self.closes |=
+                    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let is_first = self.length.is_none();
+                self.state_length(value)?;
+                self.plain_length = is_first && is_plain(value);
+                return Ok(self.plain_length);
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.state_coding(value)?;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
     /// Several equal lengths are one.
     fn state_length(&mut self, value: &[u8]) -> Result<(), Flaw> {
         for item in value.split(|&byte| byte == b',') {
@@ -73,66 +109,122 @@ impl Ending {
     }
 
     /// `identity` is no coding; old servers send it.
-    fn state_coding(&mut self, value: &[u8], old: bool) -> Result<(), Flaw> {
+    fn state_coding(&mut self, value: &[u8]) -> Result<(), Flaw> {
         self.chunked = value.eq_ignore_ascii_case(b"chunked");
-        if old || self.coding || !(self.chunked || value.eq_ignore_ascii_case(b"identity")) {
+        if self.old || self.coding || !(self.chunked || value.eq_ignore_ascii_case(b"identity")) {
             return Err(Flaw::Coding);
         }
         self.coding = true;
         Ok(())
     }
 
-    /// A transfer coding makes lengths void.
-    const fn settled(self) -> Self {
-        Self {
-            length: if self.coding { None } else { self.length },
-            ..self
+    /// A transfer coding makes lengths void (RFC 9112, 6.3), and a message without content has none (RFC 9110, 8.6).
+    fn head(&mut self, mut headers: HeaderMap) -> Result<Head, Flaw> {
+        let closes = self.closes || self.old || self.coding && self.length.is_some();
+        if self.coding {
+            self.length = None;
         }
+        match self
+            .length
+            .filter(|_| self.status >= 200 && self.status != 204)
+        {
+            Some(_) if self.plain_length => {}
+            Some(length) => drop(headers.insert(CONTENT_LENGTH, length.into())),
+            None => drop(headers.remove(CONTENT_LENGTH)),
+        }
+        Ok(Head {
+            status: StatusCode::from_u16(self.status).map_err(|_| Flaw::StatusLine)?,
+            headers,
+            closes,
+        })
     }
 }
 
-/// Cuts what comes into lines.
+/// Whether a number stands in its only form.
+fn is_plain(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_digit) && (value.len() == 1 || value.first() != Some(&b'0'))
+}
+
+/// Cuts the front of a buffer into lines. The bytes stay there until all lines have come, and no byte is looked at twice
+/// on the way, however they come.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// The beginning of a line whose end has not come.
-    partial: Vec<u8>,
-    bytes: usize,
+    /// Where the next line begins.
+    at: usize,
+    /// How far its end was looked for.
+    searched: usize,
+    fields: Vec<Field>,
+}
+
+/// Where a field is.
+#[derive(Debug)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 impl Lines {
-    /// Gives whole lines without their CRLF to `take`, until that answers `true` for the last. Answers how many bytes
-    /// were read, and whether that line has come.
-    pub(super) fn read(
-        &mut self,
-        bytes: &[u8],
-        bytes_max: usize,
-        mut take: impl FnMut(&[u8]) -> Result<bool, Flaw>,
-    ) -> Result<(usize, bool), Flaw> {
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let end = memchr(b'\n', rest);
-            let part = &rest[..end.map_or(rest.len(), |end| end + 1)];
-            at += part.len();
-            self.bytes += part.len();
-            if self.bytes > bytes_max {
-                return Err(Flaw::TooLarge);
-            }
-            if end.is_none() {
-                self.partial.extend_from_slice(part);
-                break;
-            }
-            let ended = if self.partial.is_empty() {
-                take(part.strip_suffix(b"\r\n").ok_or(Flaw::LineEnd)?)?
-            } else {
-                self.partial.extend_from_slice(part);
-                let whole = std::mem::take(&mut self.partial);
-                take(whole.strip_suffix(b"\r\n").ok_or(Flaw::LineEnd)?)?
-            };
-            if ended {
-                return Ok((at, true));
-            }
+    /// The next line, without its CRLF, if all of it is there.
+    fn next(&mut self, buffer: &[u8], bytes_max: usize) -> Result<Option<Range<usize>>, Flaw> {
+        let from = self.searched.max(self.at);
+        let found = memchr(b'\n', buffer.get(from..).unwrap_or_default());
+        self.searched = found.map_or(buffer.len(), |found| from + found + 1);
+        if self.searched > bytes_max {
+            return Err(Flaw::TooLarge);
         }
-        Ok((at, false))
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let start = std::mem::replace(&mut self.at, self.searched);
+        match buffer[start..from + found].split_last() {
+            Some((b'\r', line)) => Ok(Some(start..start + line.len())),
+            _ => Err(Flaw::LineEnd),
+        }
+    }
+
+    fn keep(&mut self, line: usize, name_end: usize, value: Range<usize>) -> Result<(), Flaw> {
+        if self.fields.len() == FIELDS_MAX {
+            return Err(Flaw::Fields);
+        }
+        if self.fields.capacity() == 0 {
+            self.fields.reserve(FIELDS_USUAL);
+        }
+        self.fields.push(Field {
+            name: line..line + name_end,
+            value: line + value.start..line + value.end,
+        });
+        Ok(())
+    }
+
+    /// Takes the lines out of `buffer`. The values are slices of one copy: the buffer is filled again, and a header table
+    /// of HTTP/2 may remember one of them for long.
+    fn take(&mut self, buffer: &mut BytesMut) -> Result<HeaderMap, Flaw> {
+        let block = Bytes::copy_from_slice(&buffer[..self.at]);
+        buffer.advance(self.at);
+        let mut headers = HeaderMap::with_capacity(FIELDS_USUAL.max(self.fields.len()));
+        for Field { name, value } in self.fields.drain(..) {
+            let name = HeaderName::from_bytes(&block[name]).map_err(|_| Flaw::Field)?;
+            let value = HeaderValue::from_maybe_shared(block.slice(value));
+            headers.append(name, value.map_err(|_| Flaw::Control)?);
+        }
+        Ok(headers)
+    }
+
+    /// Takes trailers from the front of `buffer`, if all of them are there.
+    pub(super) fn read_trailers(
+        &mut self,
+        buffer: &mut BytesMut,
+        bytes_max: usize,
+    ) -> Result<Option<HeaderMap>, Flaw> {
+        while let Some(line) = self.next(buffer, bytes_max)? {
+            let text = &buffer[line.clone()];
+            if text.is_empty() {
+                return self.take(buffer).map(Some);
+            }
+            let (name_end, value) = field(text)?;
+            self.keep(line.start, name_end, value)?;
+        }
+        Ok(None)
     }
 }
 
@@ -169,8 +261,8 @@ fn status_line(line: &[u8]) -> Result<(u16, bool), Flaw> {
     status.map(|status| (status, old)).ok_or(Flaw::StatusLine)
 }
 
-/// The name and the value of a field.
-pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
+/// Where in `line` the name ends, and where the value is.
+fn field(line: &[u8]) -> Result<(usize, Range<usize>), Flaw> {
     if line
         .first()
         .is_some_and(|byte| matches!(byte, b' ' | b'\t'))
@@ -185,7 +277,8 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
     if has_control(value) {
         return Err(Flaw::Control);
     }
-    Ok((name, value.trim_ascii()))
+    let start = line.len() - value.trim_ascii_start().len();
+    Ok((colon, start..start + line[start..].trim_ascii_end().len()))
 }
 
 /// Looks at every byte, so that the compiler may look at many at once.

@@ -1,23 +1,29 @@
 //! The strict reading of what an app sends over HTTP/1.1: pure, fed with bytes as they come from the socket.
 //!
-//! hyper parses the same bytes after us and makes the message of them. Its parser takes a bare LF for the end of a line,
-//! and blanks and what not around the size of a chunk; where two programs read such bytes differently, one's answer is
-//! the other's next message. So here everything is refused that can be read in more than one way, and what is left both
-//! of us read alike. And here it is known where a message ends: what comes after it was not asked for.
+//! Everything is refused that can be read in more than one way: where two programs read bytes differently, one's answer is
+//! the other's next message. And here it is known where a message ends: what comes after it was not asked for.
 //!
 //! Refused are: lines that do not end in CRLF, control characters, names that are no tokens, folded lines, a status line
 //! of another form or version, lengths that differ or are no number, transfer codings other than `chunked`, sizes of
-//! chunks that are more than hexadecimal digits, heads and trailers larger than the limit, and too many interim
-//! responses. Their number of fields is left to hyper.
+//! chunks that are more than hexadecimal digits, heads and trailers larger than the limit or with too many fields, and
+//! too many interim responses.
 
 mod chunk;
 mod head;
 
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+
 use chunk::Chunks;
-use head::{Ending, Head};
+use head::{Ending, HeadLines};
+
+pub(super) use head::Head;
 
 /// How many interim responses one request may get. An app sends one or two.
 const INTERIM_MAX: u8 = 32;
+
+/// Data up to this size is copied, so that the buffer is ours alone again; more is cut off it.
+const COPIED_BYTES_MAX: usize = 4 * 1024;
 
 /// What of a request decides how the answer to it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,13 +47,34 @@ pub(super) struct Scan {
 enum State {
     /// Nothing is expected.
     Idle,
-    Head(Head),
+    Head(HeadLines),
     /// So many bytes of a body.
     Sized(u64),
     Chunked(Chunks),
     /// A body that ends with the connection.
     ToEnd,
     /// Another protocol.
+    Switched,
+}
+
+/// What of a body has come.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    pub(super) data: Bytes,
+    /// None that are empty.
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+/// Where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// After so many bytes.
+    Bytes(u64),
+    /// It says so itself.
+    Chunks,
+    /// With the connection.
+    Connection,
+    /// There is none: another protocol begins.
     Switched,
 }
 
@@ -65,56 +92,71 @@ impl Scan {
         }
     }
 
-    /// Whether the last message has ended and the next was not asked for.
-    pub(super) const fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+    /// What is left of the message; nothing if the last has ended and the next was not asked for.
+    pub(super) const fn left(&self) -> Left {
+        match self.state {
+            State::Idle | State::Head(_) => Left::Bytes(0),
+            State::Sized(left) => Left::Bytes(left),
+            State::Chunked(_) => Left::Chunks,
+            State::ToEnd => Left::Connection,
+            State::Switched => Left::Switched,
+        }
     }
 
     /// A request was sent: its answer may come.
     pub(super) fn expect(&mut self, asked: Asked) {
         self.asked = asked;
         self.interim = 0;
-        self.state = State::Head(Head::default());
+        self.state = State::Head(HeadLines::default());
     }
 
-    /// Reads on. Answers how many of `bytes` are of the message; those after it nobody asked for.
+    /// Takes the head of the answer from the front of `buffer`, if all of it is there, and interim responses before it.
     ///
     /// # Errors
-    /// A [`Flaw`]: none of `bytes` may be used, and nothing that comes later.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<usize, Flaw> {
-        let mut at = 0;
-        loop {
-            let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else {
-                return Ok(at);
+    /// A [`Flaw`]: nothing that came may be used, and nothing that comes later.
+    pub(super) fn head(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Flaw> {
+        while let State::Head(lines) = &mut self.state {
+            let Some((head, ending)) = lines.read(buffer, self.head_bytes_max)? else {
+                return Ok(None);
             };
-            match &mut self.state {
-                State::Idle => return Ok(at),
-                State::ToEnd | State::Switched => return Ok(bytes.len()),
-                State::Sized(left) => {
-                    let length = u64::try_from(rest.len()).unwrap_or(u64::MAX);
-                    if length < *left {
-                        *left -= length;
-                        return Ok(bytes.len());
-                    }
-                    at += usize::try_from(*left).unwrap_or(rest.len());
+            self.state = self.after(&ending)?;
+            if !matches!(self.state, State::Head(_)) {
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes what there is of the body from the front of `buffer`. Bytes that are left there when the message has ended,
+    /// nobody has asked for.
+    ///
+    /// # Errors
+    /// A [`Flaw`]: nothing that was in `buffer` may be used, and nothing that comes later.
+    pub(super) fn body(&mut self, buffer: &mut BytesMut) -> Result<Piece, Flaw> {
+        let mut data = Data::default();
+        let mut trailers = None;
+        match &mut self.state {
+            State::Idle | State::Head(_) | State::Switched => {}
+            State::ToEnd => {
+                data.take(buffer, u64::MAX);
+            }
+            State::Sized(left) => {
+                *left -= data.take(buffer, *left);
+                if *left == 0 {
                     self.state = State::Idle;
                 }
-                State::Chunked(chunks) => {
-                    let (read, ended) = chunks.read(rest, self.head_bytes_max)?;
-                    at += read;
-                    if ended {
-                        self.state = State::Idle;
-                    }
-                }
-                State::Head(head) => {
-                    let (read, ending) = head.read(rest, self.head_bytes_max)?;
-                    at += read;
-                    if let Some(ending) = ending {
-                        self.state = self.after(&ending)?;
-                    }
+            }
+            State::Chunked(chunks) => {
+                trailers = chunks.read(buffer, self.head_bytes_max, &mut data)?;
+                if trailers.is_some() {
+                    self.state = State::Idle;
                 }
             }
         }
+        Ok(Piece {
+            data: data.into_bytes(),
+            trailers: trailers.filter(|trailers| !trailers.is_empty()),
+        })
     }
 
     /// What follows a head (RFC 9112, 6.3).
@@ -127,7 +169,7 @@ impl Scan {
                 if self.interim > INTERIM_MAX {
                     return Err(Flaw::Interim);
                 }
-                State::Head(Head::default())
+                State::Head(HeadLines::default())
             }
             204 | 304 => State::Idle,
             _ if self.asked.head => State::Idle,
@@ -141,9 +183,44 @@ impl Scan {
     }
 }
 
+/// Gathers the data of a body: one stretch as it is, several in one piece.
+#[derive(Default)]
+struct Data {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Data {
+    /// Takes what there is of `left` bytes from the front of `buffer`, and tells how many these are.
+    fn take(&mut self, buffer: &mut BytesMut, left: u64) -> u64 {
+        let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        if !self.first.is_empty() {
+            if self.all.is_empty() {
+                self.all.extend_from_slice(&self.first);
+            }
+            self.all.extend_from_slice(&buffer[..length]);
+            buffer.advance(length);
+        } else if length > COPIED_BYTES_MAX {
+            self.first = buffer.split_to(length).freeze();
+        } else {
+            self.first = Bytes::copy_from_slice(&buffer[..length]);
+            buffer.advance(length);
+        }
+        u64::try_from(length).unwrap_or(left)
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() {
+            self.first
+        } else {
+            self.all.freeze()
+        }
+    }
+}
+
 /// Why bytes are not taken for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Flaw {
+pub enum Flaw {
     /// Bytes that belong to no answer.
     #[error("the app sent bytes that nobody asked for")]
     Unasked,
@@ -174,12 +251,21 @@ pub(super) enum Flaw {
     /// Head or trailers are larger than `header_bytes`.
     #[error("the head is larger than header_bytes")]
     TooLarge,
+    /// A head or trailers of more fields than anybody sends.
+    #[error("there are more header fields than anybody sends")]
+    Fields,
     /// An endless row of interim responses.
     #[error("more than {INTERIM_MAX} interim responses")]
     Interim,
     /// `101 Switching Protocols` to a request without `Upgrade`.
     #[error("the app switched protocols without being asked")]
     UnaskedUpgrade,
+    /// `101 Switching Protocols` before the request was there.
+    #[error("the app switched protocols before it had the whole request")]
+    EarlyUpgrade,
+    /// The end of the connection in the middle of an answer.
+    #[error("the connection ended in the middle of an answer")]
+    Cut,
 }
 
 #[cfg(test)]

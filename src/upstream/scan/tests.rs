@@ -2,19 +2,60 @@ use super::*;
 
 const LIMIT: usize = 4096;
 
-/// Reads `text` in steps of `step` bytes: how much of it is one answer, and whether the answer has ended.
-fn scanned(text: &[u8], asked: Asked, step: usize) -> Result<(usize, bool), Flaw> {
+/// What was read of one answer.
+#[derive(Debug, Default, PartialEq)]
+struct Reading {
+    /// How many bytes are the answer's, those included that were not understood yet.
+    taken: usize,
+    ended: bool,
+    heard: Option<Heard>,
+}
+
+/// One answer, without the fields that frame it.
+#[derive(Clone, Debug, PartialEq)]
+struct Heard {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    trailers: HeaderMap,
+}
+
+/// Reads `text` in steps of `step` bytes.
+fn read(text: &[u8], asked: Asked, step: usize) -> Result<Reading, Flaw> {
     let mut scan = Scan::new(LIMIT);
     scan.expect(asked);
-    let mut taken = 0;
+    let mut buffer = BytesMut::new();
+    let mut reading = Reading::default();
     for part in text.chunks(step) {
-        let read = scan.read(part)?;
-        taken += read;
-        if read < part.len() {
+        buffer.extend_from_slice(part);
+        reading.taken += part.len();
+        if let Some(head) = scan.head(&mut buffer)? {
+            reading.heard = Some(Heard {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: Vec::new(),
+                trailers: HeaderMap::new(),
+            });
+        }
+        let piece = scan.body(&mut buffer)?;
+        if let Some(heard) = &mut reading.heard {
+            heard.body.extend_from_slice(&piece.data);
+            heard.trailers.extend(piece.trailers.unwrap_or_default());
+        }
+        reading.ended = matches!(scan.state, State::Idle);
+        if reading.ended && !buffer.is_empty() {
             break;
         }
     }
-    Ok((taken, scan.is_idle()))
+    if reading.ended {
+        reading.taken -= buffer.len();
+    }
+    Ok(reading)
+}
+
+/// How much of `text`, read in steps of `step` bytes, is one answer, and whether the answer has ended.
+fn scanned(text: &[u8], asked: Asked, step: usize) -> Result<(usize, bool), Flaw> {
+    read(text, asked, step).map(|reading| (reading.taken, reading.ended))
 }
 
 fn check(text: &str, asked: Asked, expected: Result<(usize, bool), Flaw>) {
@@ -260,22 +301,91 @@ fn heads_and_their_number_have_a_limit() {
 #[test]
 fn nothing_is_taken_before_it_was_asked_for_and_nothing_after_it() {
     let mut scan = Scan::new(LIMIT);
-    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
-    assert_eq!(scan.read(answer), Ok(0));
-    for _ in 0..2 {
+    let answer = b"HTTP/1.1 204 No Content\r\nx: y\r\n\r\n".as_slice();
+    let twice = [answer, answer].concat();
+    let mut buffer = BytesMut::from(&*twice);
+    assert!(scan.head(&mut buffer).unwrap().is_none());
+    assert!(scan.body(&mut buffer).unwrap().data.is_empty());
+    assert_eq!(&*buffer, &*twice);
+    for left in [answer.len(), 0] {
         scan.expect(Asked::default());
-        let twice = [answer.as_slice(), answer].concat();
-        assert_eq!(scan.read(&twice), Ok(answer.len()));
-        assert!(scan.is_idle());
+        assert!(scan.head(&mut buffer).unwrap().is_some());
+        assert!(scan.body(&mut buffer).unwrap().data.is_empty());
+        assert_eq!(buffer.len(), left);
+        assert!(matches!(scan.state, State::Idle));
     }
+}
+
+/// Promise: what frames an answer on the app's connection goes no further, except for a length that is one.
+#[test]
+fn an_answer_keeps_no_framing_but_a_sound_length() {
+    let table = [
+        ("200", "content-length: 5", Some("5"), false),
+        ("200", "content-length: 5, 5", Some("5"), false),
+        (
+            "200",
+            "content-length: 5\r\nContent-Length: 05",
+            Some("5"),
+            false,
+        ),
+        ("200", "content-length: 0000005", Some("5"), false),
+        ("200", "content-length: 0", Some("0"), false),
+        ("304", "content-length: 9", Some("9"), false),
+        ("204", "content-length: 5", None, false),
+        ("200", "transfer-encoding: Chunked", None, false),
+        ("200", "transfer-encoding: identity", None, false),
+        (
+            "200",
+            "transfer-encoding: chunked\r\ncontent-length: 5",
+            None,
+            true,
+        ),
+        (
+            "200",
+            "content-length: 5\r\ntransfer-encoding: identity",
+            None,
+            true,
+        ),
+        ("200", "connection: x, Close", None, true),
+        ("200", "connection: closed", None, false),
+    ];
+    for (status, fields, length, closes) in table {
+        let text = format!("HTTP/1.1 {status} x\r\n{fields}\r\n\r\n");
+        let mut scan = Scan::new(LIMIT);
+        scan.expect(Asked::default());
+        let head = scan.head(&mut BytesMut::from(&*text)).unwrap().unwrap();
+        let stated = head.headers.get(http::header::CONTENT_LENGTH);
+        let stated = stated.map(|stated| stated.to_str().unwrap());
+        assert_eq!(stated, length, "{text:?}");
+        assert_eq!(head.closes, closes, "{text:?}");
+        assert!(!head.headers.contains_key(http::header::TRANSFER_ENCODING));
+    }
+    let mut scan = Scan::new(LIMIT);
+    scan.expect(Asked::default());
+    let old = "HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let head = scan.head(&mut BytesMut::from(old)).unwrap().unwrap();
+    assert!(head.closes);
+}
+
+/// Promise: nothing that outlives a head holds the buffer it came in.
+#[test]
+fn a_head_and_a_short_body_leave_the_buffer_free() {
+    let mut scan = Scan::new(LIMIT);
+    scan.expect(Asked::default());
+    let mut buffer = BytesMut::with_capacity(1024);
+    buffer.extend_from_slice(b"HTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 2\r\n\r\nok");
+    let head = scan.head(&mut buffer).unwrap().unwrap();
+    let piece = scan.body(&mut buffer).unwrap();
+    assert_eq!((&*piece.data, head.headers.len()), (&b"ok"[..], 2));
+    assert!(buffer.try_reclaim(1024), "somebody holds the buffer");
 }
 
 // === beside hyper ===
 
 /// What one answer comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Outcome {
-    Whole,
+    Whole(Heard),
     Unfinished,
     Refused,
 }
@@ -293,7 +403,15 @@ async fn by_hyper(text: Vec<u8>) -> Outcome {
     let request = http::Request::new(Empty::<bytes::Bytes>::new());
     let answer = tokio::task::spawn_local(async move {
         let response = sender.send_request(request).await?;
-        response.into_body().collect().await
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?;
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Ok::<_, hyper::Error>(Heard {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.to_bytes().to_vec(),
+            trailers,
+        })
     });
     // The request is on its way before its answer comes.
     tokio::task::yield_now().await;
@@ -305,8 +423,16 @@ async fn by_hyper(text: Vec<u8>) -> Outcome {
         return Outcome::Unfinished;
     }
     match answer.await.unwrap() {
-        Ok(_) => Outcome::Whole,
+        Ok(heard) => Outcome::Whole(heard.unframed()),
         Err(_) => Outcome::Refused,
+    }
+}
+
+impl Heard {
+    fn unframed(mut self) -> Self {
+        self.headers.remove(http::header::CONTENT_LENGTH);
+        self.headers.remove(http::header::TRANSFER_ENCODING);
+        self
     }
 }
 
@@ -343,30 +469,36 @@ fn answers() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
 
-    /// Promise: an answer that we let through ends for hyper exactly where it ends for us, so nothing of one is ever taken
-    /// for a part of the next.
+    /// Promise: an answer that we let through says to hyper what it says to us, and ends where it ends for us, so nothing
+    /// of one is ever taken for a part of the next.
     #[test]
-    fn hyper_finds_the_end_where_we_do(text in answers()) {
-        let Ok((taken, ended)) = scanned(&text, Asked::default(), text.len()) else {
+    fn hyper_reads_the_same_and_finds_the_end_where_we_do(text in answers(), step in 1_usize..60) {
+        let Ok(reading) = read(&text, Asked::default(), step) else {
             return Ok(());
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let set = tokio::task::LocalSet::new();
         let shown = String::from_utf8_lossy(&text).into_owned();
-        let whole = set.block_on(&runtime, by_hyper(text[..taken].to_vec()));
-        let expected = if ended { Outcome::Whole } else { Outcome::Unfinished };
-        proptest::prop_assert!(whole == expected || whole == Outcome::Refused, "{whole:?} of {shown:?}");
-        if ended && taken > 0 {
-            let short = set.block_on(&runtime, by_hyper(text[..taken - 1].to_vec()));
-            proptest::prop_assert!(short != Outcome::Whole, "ends before its end: {shown:?}");
+        let whole = set.block_on(&runtime, by_hyper(text[..reading.taken].to_vec()));
+        let expected = match reading.heard {
+            Some(heard) if reading.ended => Outcome::Whole(heard.unframed()),
+            _ => Outcome::Unfinished,
+        };
+        proptest::prop_assert!(
+            whole == expected || whole == Outcome::Refused,
+            "{whole:?}, not {expected:?} of {shown:?}"
+        );
+        if reading.ended {
+            let short = set.block_on(&runtime, by_hyper(text[..reading.taken - 1].to_vec()));
+            proptest::prop_assert!(!matches!(short, Outcome::Whole(_)), "ends before its end: {shown:?}");
         }
     }
 
     /// Promise: how the bytes are cut into reads decides nothing.
     #[test]
     fn the_reading_does_not_depend_on_the_reads(text in answers(), step in 1_usize..20) {
-        let at_once = scanned(&text, Asked::default(), text.len().max(1));
-        let by_steps = scanned(&text, Asked::default(), step);
+        let at_once = read(&text, Asked::default(), text.len().max(1));
+        let by_steps = read(&text, Asked::default(), step);
         proptest::prop_assert_eq!(at_once, by_steps);
     }
 }

@@ -23,6 +23,7 @@ use self::frames::close_frame;
 use self::way::Way;
 use super::balance::InFlight;
 use super::body::Body;
+use super::http1::Switched;
 
 /// How long the other direction may go on when one has ended.
 const LINGER: Duration = Duration::from_secs(5);
@@ -71,14 +72,16 @@ pub struct Parting {
 /// none if `response` is not an upgrade. The response is left without a body, ready to go to the visitor. The app's
 /// connection keeps its place in the pool's count until the tunnel has ended.
 pub fn app_side(response: &mut Response<Body>) -> Option<AppSide> {
-    let upgrade = response.extensions_mut().remove::<OnUpgrade>()?;
+    if !matches!(response.body(), Body::App(body) if body.is_switched()) {
+        return None;
+    }
     let counted = response.extensions_mut().remove::<InFlight>();
-    let place = match std::mem::take(response.body_mut()) {
-        Body::App(body) => body.into_lease()?.into_place_of_upgraded(),
-        Body::Empty | Body::Full(_) | Body::Visitor(_) | Body::Until(_) => return None,
+    let Body::App(body) = std::mem::take(response.body_mut()) else {
+        return None;
     };
+    let (stream, place) = body.into_switched()?;
     Some(AppSide {
-        upgrade,
+        stream,
         place,
         _counted: counted,
     })
@@ -86,18 +89,18 @@ pub fn app_side(response: &mut Response<Body>) -> Option<AppSide> {
 
 /// The app's side of a tunnel that is to be.
 pub struct AppSide {
-    upgrade: OnUpgrade,
+    stream: Switched,
     place: OwnedSemaphorePermit,
     /// What the streams count as until they have ended, where somebody counts.
     _counted: Option<InFlight>,
 }
 
 impl AppSide {
-    /// Waits for both sides, then carries bytes between them as [`join`] does. `visitor` is what
+    /// Waits for the visitor's side, then carries bytes between them as [`join`] does. `visitor` is what
     /// [`hyper::upgrade::on`] gave for the visitor's request.
     ///
     /// # Errors
-    /// When one of the sides was not upgraded: it has gone before.
+    /// When the visitor's side was not upgraded: it has gone before.
     pub async fn carry(
         self,
         visitor: OnUpgrade,
@@ -105,9 +108,8 @@ impl AppSide {
         moved: &AtomicBool,
         stop: impl Future<Output = Parting>,
     ) -> Result<Carried, hyper::Error> {
-        let app = TokioIo::new(self.upgrade.await?);
         let visitor = TokioIo::new(visitor.await?);
-        let carried = join(visitor, app, idle, moved, stop).await;
+        let carried = join(visitor, self.stream, idle, moved, stop).await;
         drop(self.place);
         Ok(carried)
     }
