@@ -191,7 +191,7 @@ impl Sending {
         };
         match self.framing {
             // It is shorter than it was told to be: the app must not take it for whole.
-            Framing::Sized(_) => return Err(SendingFault::App(self.misfit())),
+            Framing::Sized(_) => return Err(self.misfit()),
             Framing::Chunked => {
                 self.text.extend_from_slice(b"0\r\n");
                 let trailers = frame.and_then(|frame| frame.into_trailers().ok());
@@ -209,7 +209,7 @@ impl Sending {
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         match &mut self.framing {
             Framing::Sized(left) if length > *left => {
-                return Err(SendingFault::App(self.misfit()));
+                return Err(self.misfit());
             }
             Framing::Sized(left) => {
                 *left -= length;
@@ -252,12 +252,11 @@ impl Sending {
         *trailers = kept;
     }
 
-    fn misfit(&mut self) -> io::Error {
+    fn misfit(&mut self) -> SendingFault {
         self.give_up(io::Error::new(
             io::ErrorKind::InvalidData,
             "the body is not as long as it was told to be",
-        ));
-        io::ErrorKind::InvalidData.into()
+        ))
     }
 
     /// Nothing more goes up, and nothing else on this connection.
