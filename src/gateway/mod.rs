@@ -227,7 +227,7 @@ impl Gateway {
         let before = root.flatten().map(|root| Before {
             root,
             bond: record.and_then(|record| record.bond.clone()),
-            copies,
+            copies: copies.into(),
         });
         let opening = Opening::of(&response, joint);
         let watched = opening.is_some() || !self.streams.has_no_sessions();
