@@ -159,6 +159,7 @@ mirrored! {
         idle_timeout: Span = Span::secs(60),
         stream_timeout: Span = Span::secs(3_600),
         connections: u32 = 256,
+        streams: u32 = 4096,
         body_timeout: Span = Span::secs(60),
         header_bytes: Bytes = Bytes(64 << 10),
         ca_file: String = String::new(),

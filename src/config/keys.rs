@@ -188,6 +188,7 @@ pub const KEYS: &[Key] = &[
     now("site.upstream_options.idle_timeout", Duration),
     now("site.upstream_options.stream_timeout", Duration),
     now("site.upstream_options.connections", Count),
+    now("site.upstream_options.streams", Count),
     now("site.upstream_options.body_timeout", Duration),
     now("site.upstream_options.header_bytes", Size),
     now("site.upstream_options.ca_file", Text),

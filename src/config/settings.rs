@@ -219,6 +219,8 @@ pub struct Upstream {
     pub stream_timeout: Duration,
     /// Connections per core.
     pub connections: usize,
+    /// Open WebSockets and event streams per core.
+    pub streams: usize,
     /// Between two parts of a response's body; zero: no limit.
     pub body_timeout: Duration,
     /// The largest head of a response.

@@ -25,6 +25,7 @@ pub(super) fn upstreams(
             response_timeout: options.response_timeout,
             idle_timeout: options.idle_timeout,
             connections: options.connections,
+            streams: options.streams,
             body_timeout: options.body_timeout,
             header_bytes: options.header_bytes,
             tls: tls.clone(),

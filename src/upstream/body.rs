@@ -13,7 +13,7 @@ use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::balance::InFlight;
 use super::http1::{Answer, Switched};
@@ -120,6 +120,14 @@ impl Body {
         }
     }
 
+    /// Has an app's body hold one of `places` instead of the place of its request; false when there is none.
+    pub(super) fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
+        match self {
+            Self::App(body) => body.move_to(places),
+            Self::Empty | Self::Full(_) | Self::Visitor(_) | Self::Until(_) => true,
+        }
+    }
+
     pub(super) fn progress(&self) -> Option<Rc<Progress>> {
         match self {
             Self::Visitor(body) => Some(body.progress()),
@@ -209,6 +217,14 @@ impl AppBody {
             screen: None,
             patience,
             counted: None,
+        }
+    }
+
+    /// Has it hold one of `places` instead of its own; false when there is none.
+    fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
+        match &mut self.source {
+            Source::Http1(answer) => answer.move_to(places),
+            Source::Http2 { hold, .. } => hold.as_mut().is_none_or(|lease| lease.move_to(places)),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::header::UPGRADE;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -105,16 +105,23 @@ pub(super) fn spare(request: &Request<Body>) -> Option<Request<Body>> {
 
 /// How long the parts of this response may be waited for. An event stream is silent for as long as nothing happens.
 pub(super) fn patience(settings: &UpstreamSettings, headers: &HeaderMap) -> Patience {
-    let kind = headers.get(http::header::CONTENT_TYPE);
-    let kind = kind.map(|kind| kind.as_bytes()).unwrap_or_default();
-    let streams_events = kind
-        .get(..EVENT_STREAM.len())
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM));
-    if streams_events {
+    if streams_events(headers) {
         Patience::default()
     } else {
         Patience::new(settings.body_timeout)
     }
+}
+
+/// Whether a response stays open for as long as the visitor does.
+pub(super) fn opens_stream(response: &Response<Body>) -> bool {
+    response.status() == StatusCode::SWITCHING_PROTOCOLS || streams_events(response.headers())
+}
+
+fn streams_events(headers: &HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    let kind = kind.map(|kind| kind.as_bytes()).unwrap_or_default();
+    kind.get(..EVENT_STREAM.len())
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";

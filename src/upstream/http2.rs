@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use h2::{Reason, RecvStream};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::UpstreamSettings;
@@ -164,6 +165,15 @@ impl StreamLease {
             upload_limit: settings.response_timeout,
             place: Some(place),
         }
+    }
+
+    /// Takes one of `places` instead of its own; false when there is none.
+    pub(super) fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            return false;
+        };
+        self.place = Some(place);
+        true
     }
 
     /// The response has ended. If the app has answered before it had the whole request, what is left of it still goes up,

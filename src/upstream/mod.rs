@@ -78,6 +78,9 @@ pub struct UpstreamSettings {
     /// How many requests may be with the app at once, from this core. As a connection is made only when none is idle or,
     /// with HTTP/2, has room, there are never more connections than this. Zero counts as one.
     pub connections: usize,
+    /// How many WebSockets and event streams may be open with the app at once, from this core. They hold none of the
+    /// places that `connections` gives. Zero counts as one.
+    pub streams: usize,
     /// The longest wait between two parts of a response's body; zero: no limit. Event streams (`text/event-stream`) may
     /// be silent for longer.
     pub body_timeout: Duration,
@@ -96,6 +99,7 @@ impl UpstreamSettings {
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             connections: 256,
+            streams: 4096,
             body_timeout: Duration::from_secs(60),
             header_bytes: 64 * 1024,
             tls: None,

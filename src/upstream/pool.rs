@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::UpstreamSettings;
 use super::body::Body;
-use super::client;
+use super::client::{self, opens_stream};
 use super::fault::{Unanswered, UpstreamFault};
 use super::http1::Connection;
 use super::http2::Shared;
@@ -64,7 +64,14 @@ impl Pool {
     ) -> Result<Response<Body>, Unanswered> {
         let upstream = self.upstream(to);
         match upstream.place().await {
-            Ok(place) => client::exchange(&upstream, place, request).await,
+            Ok(place) => {
+                let mut response = client::exchange(&upstream, place, request).await?;
+                // What stays open for hours must not keep the places of requests.
+                if opens_stream(&response) && !response.body_mut().move_to(&upstream.streams) {
+                    return Err(UpstreamFault::Exhausted.into());
+                }
+                Ok(response)
+            }
             Err(fault) => Err(Unanswered::unsent(fault, request)),
         }
     }
@@ -87,8 +94,14 @@ impl Pool {
 pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     places: Arc<Semaphore>,
+    /// Of open WebSockets and event streams.
+    streams: Arc<Semaphore>,
     waiters: Cell<usize>,
     /// The one used last is at the end, and is used next: so what is not needed grows old.
+    #[allow(
+        clippy::vec_box,
+        reason = "a connection is large, and goes in and out with every request"
+    )]
     idle: RefCell<Vec<Box<Connection>>>,
     /// The connections of HTTP/2, each for many requests. Those that are full or new are at the end.
     shared: RefCell<Vec<Rc<Shared>>>,
@@ -101,10 +114,14 @@ pub(super) struct Upstream {
 
 impl Upstream {
     fn new(settings: UpstreamSettings) -> Self {
-        let places = settings.connections.clamp(1, Semaphore::MAX_PERMITS);
+        let semaphore = |permits: usize| {
+            let permits = permits.clamp(1, Semaphore::MAX_PERMITS);
+            Arc::new(Semaphore::new(permits))
+        };
         Self {
+            places: semaphore(settings.connections),
+            streams: semaphore(settings.streams),
             settings,
-            places: Arc::new(Semaphore::new(places)),
             waiters: Cell::new(0),
             idle: RefCell::default(),
             shared: RefCell::default(),
@@ -239,6 +256,15 @@ impl Lease {
             reusable: true,
             place,
         }
+    }
+
+    /// Takes one of `places` instead of its own; false when there is none.
+    pub(super) fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            return false;
+        };
+        self.place = place;
+        true
     }
 
     /// How patient we are with the app.

@@ -155,6 +155,7 @@ fn upstream(
     let apps = apps(check, at, mirrors);
     let key = |name: &str| format!("site[{at}].upstream_options.{name}");
     let connections = check.at_least(&key("connections"), options.connections, 1, "1");
+    let streams = check.at_least(&key("streams"), options.streams, 1, "1");
     let header_bytes = options.header_bytes.in_memory();
     let header_bytes = check.at_least(&key("header_bytes"), header_bytes, 1 << 10, "\"1KiB\"");
     if header_bytes > HEADER_BYTES_MAX {
@@ -173,6 +174,7 @@ fn upstream(
         idle_timeout: positive(check, &key("idle_timeout"), options.idle_timeout),
         stream_timeout: options.stream_timeout.0,
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
+        streams: usize::try_from(streams).unwrap_or(usize::MAX),
         body_timeout: options.body_timeout.0,
         header_bytes,
         tls: speaks_tls.then_some(tls),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::switched::Switched;
 use crate::upstream::body::Part;
@@ -41,6 +41,13 @@ impl Answer {
     pub(in crate::upstream) fn into_switched(self) -> Option<(Switched, OwnedSemaphorePermit)> {
         let (connection, place) = self.lease?.into_parts();
         Some((connection.into_switched()?, place))
+    }
+
+    /// Has it hold one of `places` instead of its own; false when there is none.
+    pub(in crate::upstream) fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
+        self.lease
+            .as_mut()
+            .is_none_or(|lease| lease.move_to(places))
     }
 
     fn left(&self) -> Left {

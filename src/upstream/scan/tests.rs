@@ -385,7 +385,7 @@ fn a_head_and_a_short_body_leave_the_buffer_free() {
 /// What one answer comes to.
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
-    Whole(Heard),
+    Whole(Box<Heard>),
     Unfinished,
     Refused,
 }
@@ -423,7 +423,7 @@ async fn by_hyper(text: Vec<u8>) -> Outcome {
         return Outcome::Unfinished;
     }
     match answer.await.unwrap() {
-        Ok(heard) => Outcome::Whole(heard.unframed()),
+        Ok(heard) => Outcome::Whole(Box::new(heard.unframed())),
         Err(_) => Outcome::Refused,
     }
 }
@@ -481,7 +481,7 @@ proptest::proptest! {
         let shown = String::from_utf8_lossy(&text).into_owned();
         let whole = set.block_on(&runtime, by_hyper(text[..reading.taken].to_vec()));
         let expected = match reading.heard {
-            Some(heard) if reading.ended => Outcome::Whole(heard.unframed()),
+            Some(heard) if reading.ended => Outcome::Whole(Box::new(heard.unframed())),
             _ => Outcome::Unfinished,
         };
         proptest::prop_assert!(
