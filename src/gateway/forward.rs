@@ -1,11 +1,12 @@
 //! The request as the app gets it: nothing that a visitor made up, and what we vouch for.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use http::header::{COOKIE, Entry, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Request, Version};
 use smallvec::SmallVec;
 
 use super::admit::Admitted;
@@ -139,7 +140,7 @@ impl Call<'_> {
             headers.insert(HOST, host);
         }
         // Only what comes after the authority is sent, byte for byte as it came.
-        let target = std::mem::take(&mut head.uri).into_parts().path_and_query;
+        let target = take(&mut head.uri).into_parts().path_and_query;
         head.uri = Uri::from(target.unwrap_or(PathAndQuery::from_static("/")));
         head.version = Version::HTTP_11;
         came
@@ -165,6 +166,17 @@ impl Call<'_> {
             client_ip: self.hops.client_ip,
         }
     }
+}
+
+/// The request as it is sent, out of a head that stays where it is: as a whole it would be copied from step to step.
+pub(super) fn take_request<B>(head: &mut Parts, body: B) -> Request<B> {
+    let mut request = Request::new(body);
+    *request.method_mut() = take(&mut head.method);
+    *request.uri_mut() = take(&mut head.uri);
+    *request.version_mut() = head.version;
+    *request.headers_mut() = take(&mut head.headers);
+    *request.extensions_mut() = take(&mut head.extensions);
+    request
 }
 
 /// Puts the one field into the place of those that came, and tells these.

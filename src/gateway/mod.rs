@@ -60,7 +60,7 @@ use self::admit::{AdmitFault, AdmitLimits, admit};
 use self::cookies::{Before, Written};
 use self::crowd::Crowd;
 use self::duties::{accept_upgrade, begin_websocket, count_hop, round_off};
-use self::forward::Call;
+use self::forward::{Call, take_request};
 use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
 use self::observe::Observers;
@@ -74,6 +74,7 @@ use self::visit::{Manner, OnOutage, SessionMode, Visit};
 use self::witness::Witness;
 use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Stopwatch};
+use crate::base::latest::Held;
 use crate::base::meter::{Count, Meter};
 use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
 use crate::cookie::seal::ValueKeys;
@@ -123,24 +124,27 @@ pub struct Gateway {
 
 impl Gateway {
     /// One request, from head to head. The bodies stream on behind it.
-    pub async fn handle(
-        &self,
+    pub fn handle(
+        gateway: Rc<Held<Self>>,
         arrival: Rc<Arrival>,
-        pool: &Pool,
+        pool: Pool,
         request: Request<Incoming>,
-    ) -> Response<Logged<Body>> {
-        self.meter.count(Count::Requests);
-        let (head, body) = request.into_parts();
-        let hops = self.forwarded.read(&head.headers, arrival.peer.ip());
-        let mut line = self.begin_line(&head, &hops);
-        let served = self
-            .serve(&arrival, &hops, pool, head, body, &mut line)
-            .await;
-        line.refusal = None;
-        let mut response = served.unwrap_or_else(|refusal| self.refuse(&refusal, &mut line));
-        round_off(&mut response, &line.method, self.hsts.as_ref());
-        line.status = response.status().as_u16();
-        response.map(|body| Logged::new(body, line))
+    ) -> impl Future<Output = Response<Logged<Body>>> {
+        gateway.meter.count(Count::Requests);
+        // Here and not in the future, which would keep room for the whole as well as for its parts.
+        let (mut head, body) = request.into_parts();
+        let hops = gateway.forwarded.read(&head.headers, arrival.peer.ip());
+        let mut line = gateway.begin_line(&head, &hops);
+        async move {
+            let served = gateway
+                .serve(&arrival, &hops, &pool, (&mut head, body), &mut line)
+                .await;
+            line.refusal = None;
+            let mut response = served.unwrap_or_else(|refusal| gateway.refuse(&refusal, &mut line));
+            round_off(&mut response, &line.method, gateway.hsts.as_ref());
+            line.status = response.status().as_u16();
+            response.map(|body| Logged::new(body, line))
+        }
     }
 
     async fn serve(
@@ -148,16 +152,15 @@ impl Gateway {
         arrival: &Arrival,
         hops: &Hops,
         pool: &Pool,
-        mut head: Parts,
-        body: Incoming,
+        (head, body): (&mut Parts, Incoming),
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
-        let mut admitted = admit(&head, arrival, &self.admit_limits)?;
-        let websocket = begin_websocket(&mut head);
-        self.strip_path_params(&mut head, &mut admitted)?;
+        let mut admitted = admit(head, arrival, &self.admit_limits)?;
+        let websocket = begin_websocket(head);
+        self.strip_path_params(head, &mut admitted)?;
         let (site, rule) = self.sites.place(&admitted)?;
         line.site = Some(Arc::clone(&site.name));
-        if let Some(answer) = count_hop(&mut head)? {
+        if let Some(answer) = count_hop(head)? {
             return Ok(answer);
         }
         let from = Provenance::of(&head.method, &head.headers, |origin| {
@@ -188,10 +191,10 @@ impl Gateway {
         let path = head.uri.path().to_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &jar_request);
-        let witness = Witness::of(&call, &head);
+        let witness = Witness::of(&call, head);
         self.observers
-            .request(site, &head, &visit, self.desk.cookie.name());
-        brought.came = call.rewrite(self, &mut head, brought.field.take());
+            .request(site, head, &visit, self.desk.cookie.name());
+        brought.came = call.rewrite(self, head, brought.field.take());
 
         let home = site.upstreams.is_sticky().then(|| visit.home()).flatten();
         let (mut response, joint) = self
@@ -303,7 +306,7 @@ impl Gateway {
         &self,
         (pool, home): (&Pool, Option<Home>),
         site: &Site,
-        mut head: Parts,
+        head: &mut Parts,
         (body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
         line: &mut Line,
     ) -> Result<(Response<Body>, Option<Joint>), Refusal> {
@@ -316,7 +319,7 @@ impl Gateway {
             body = body.refusing_trailers();
         }
         let asked = Stopwatch::start();
-        let request = Request::from_parts(head, body);
+        let request = take_request(head, body);
         let upstreams = &site.upstreams;
         let mut response = upstreams.send(pool, request, home, &self.clock).await?;
         line.app = Some(asked.elapsed());

@@ -190,10 +190,13 @@ impl Core {
                     let pool = Pool::new();
                     let latest = self.gateway.on_this_core();
                     let handler = move |arrival, request| {
+                        // Boxed: what serves a request is large, and hyper moves it about. The box comes first, so
+                        // that it is made in there.
+                        let served = Box::new_uninit();
                         // The request ends with the configuration it began with.
                         let (gateway, pool) = (latest.now(), pool.clone());
-                        // Boxed: what serves a request is large, and hyper moves it about.
-                        Box::pin(async move { gateway.handle(arrival, &pool, request).await })
+                        let serving = Gateway::handle(gateway, arrival, pool, request);
+                        Box::into_pin(Box::write(served, serving))
                     };
                     run_core(self.listeners, self.setup, handler, self.drain, self.meter).await
                 });
