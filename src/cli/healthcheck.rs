@@ -106,7 +106,8 @@ fn liveness(server: &Server) -> Result<&'static str, Ill> {
         let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
         let tls = ClientConnection::new(credulous().map_err(io::Error::other)?, name);
         let stream = StreamOwned::new(tls.map_err(io::Error::other)?, line);
-        let head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        // A host of no site (RFC 6761, 6.4): the gateway answers by itself, whatever its apps are doing.
+        let head = "GET / HTTP/1.1\r\nHost: healthcheck.invalid\r\nConnection: close\r\n\r\n";
         ask(stream, head)
     });
     let answer = answer.map_err(|source| Unheard::silent(&at, source))?;
