@@ -1,6 +1,6 @@
 //! `cloakroom run`: serves the sites of a configuration until it is told to stop.
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -81,9 +81,9 @@ pub(super) fn in_full(fault: &StartFault, settings: &Settings) -> String {
 
 /// Our own log goes to standard error; the access log has a place of its own. Tells how its level is changed.
 fn start_log(settings: &Log) -> Box<dyn Fn(Level) + Send> {
-    let (filter, handle) = reload::Layer::new(level(settings.level));
+    let (filtering, handle) = reload::Layer::new(filter(settings.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let log = tracing_subscriber::registry().with(filter);
+    let log = tracing_subscriber::registry().with(filtering);
     // A log that was started before stays: that happens in tests alone.
     let _ = match settings.format {
         LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
@@ -91,8 +91,20 @@ fn start_log(settings: &Log) -> Box<dyn Fn(Level) + Send> {
     };
     Box::new(move |wanted| {
         // It fails when there is no log any more, and then nobody misses it.
-        let _ = handle.modify(|filter| *filter = level(wanted));
+        let _ = handle.modify(|current| *current = filter(wanted));
     })
+}
+
+/// What is logged at `wanted`. Libraries warn of what any visitor can send, and say again what we say with its site: they
+/// have their say for those who look for a fault.
+fn filter(wanted: Level) -> Targets {
+    let all = Targets::new().with_default(level(wanted));
+    if matches!(wanted, Level::Debug | Level::Trace) {
+        return all;
+    }
+    let loud = ["h2", "hyper", "hyper_util", "rustls"];
+    all.with_targets(loud.map(|library| (library, LevelFilter::ERROR)))
+        .with_target("rustls_platform_verifier", LevelFilter::OFF)
 }
 
 const fn level(level: Level) -> LevelFilter {
@@ -102,5 +114,25 @@ const fn level(level: Level) -> LevelFilter {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn visitors_cannot_make_libraries_log() {
+        let warn = tracing::Level::WARN;
+        let error = tracing::Level::ERROR;
+        for level in [Level::Warn, Level::Info] {
+            let filter = filter(level);
+            assert!(filter.would_enable("cloakroom::gateway", &warn));
+            assert!(!filter.would_enable("rustls::msgs::handshake", &warn));
+            assert!(!filter.would_enable("rustls_platform_verifier::verification", &error));
+            assert!(!filter.would_enable("h2::proto", &warn));
+            assert!(filter.would_enable("hyper::proto", &error));
+        }
+        assert!(filter(Level::Debug).would_enable("rustls::msgs::handshake", &warn));
     }
 }
