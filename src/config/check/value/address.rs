@@ -52,6 +52,10 @@ fn systemd_listener(name: &str) -> Result<Listen<'_>, Objection> {
     Ok(Listen::Systemd(name))
 }
 
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6())
+}
+
 fn tcp_listener(text: &str) -> Result<SocketAddr, Objection> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -62,7 +66,9 @@ fn tcp_listener(text: &str) -> Result<SocketAddr, Objection> {
             format!("write \"127.0.0.1:{port}\" for this machine or \"0.0.0.0:{port}\" for all")
         }
         ("localhost", Ok(port)) => format!("write \"127.0.0.1:{port}\""),
-        _ if text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) => {
+        // `::1:443` is an address as well, yet hardly who writes it means all of it by that.
+        (host, Ok(port)) if port > 0 && is_ipv6(host) => format!("write \"[{host}]:{port}\""),
+        _ if is_ipv6(text) => {
             format!("write \"[{text}]:8443\"")
         }
         _ if text.parse::<IpAddr>().is_ok() => format!("write \"{text}:8443\""),

@@ -33,6 +33,8 @@ fn a_listener_is_an_address_with_a_port_or_a_socket() {
             ("localhost:8443", "write \"127.0.0.1:8443\""),
             ("127.0.0.1", "write \"127.0.0.1:8443\""),
             ("::1", "write \"[::1]:8443\""),
+            ("2001:db8::1", "write \"[2001:db8::1]:8443\""),
+            ("::1:443", "write \"[::1]:443\""),
             ("unix:/run/x", ""),
             ("unix:x.sock|0660", ""),
             ("unix:", socket),
