@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::super::fault::UpstreamFault;
+use super::harm::{Harm, ProbeFault};
 use super::report::Standing;
 use super::{BalanceSettings, HealthSettings};
+use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Time};
 
 /// Its last requests failed, but not enough of them.
@@ -60,38 +62,6 @@ struct Run {
     well: bool,
     /// When a request went out to see whether it is back, if that has not come to an end.
     trial: Option<Time>,
-}
-
-/// What a fault says of the member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Harm {
-    /// Nothing: it is busy, or others are at fault.
-    None,
-    /// It was asked, and answered badly.
-    Answer,
-    /// It could not be asked, or says nothing.
-    Unreachable,
-}
-
-impl Harm {
-    pub(super) const fn of(fault: &UpstreamFault) -> Self {
-        match fault {
-            UpstreamFault::Connect(_)
-            | UpstreamFault::Tls(_)
-            | UpstreamFault::ConnectTimeout
-            | UpstreamFault::ResponseTimeout => Self::Unreachable,
-            UpstreamFault::Closed(_)
-            | UpstreamFault::Protocol(_)
-            | UpstreamFault::Http2(_)
-            | UpstreamFault::Interim
-            | UpstreamFault::UnaskedUpgrade
-            | UpstreamFault::UnknownCoding => Self::Answer,
-            UpstreamFault::Exhausted
-            | UpstreamFault::NoUpgrade
-            | UpstreamFault::Unspeakable(_)
-            | UpstreamFault::VisitorBody(_) => Self::None,
-        }
-    }
 }
 
 impl State {
@@ -232,10 +202,16 @@ impl State {
         was_out
     }
 
-    /// A request failed in a way that does it `harm`.
-    pub(super) fn failed(&self, harm: Harm, terms: &BalanceSettings, clock: &Clock) {
+    /// A request failed; tells what that says of it.
+    pub(super) fn failed(
+        &self,
+        fault: &UpstreamFault,
+        terms: &BalanceSettings,
+        clock: &Clock,
+    ) -> Harm {
+        let harm = Harm::of(fault);
         if harm == Harm::None {
-            return;
+            return harm;
         }
         self.failures.fetch_add(1, Relaxed);
         let now = clock.now();
@@ -255,7 +231,7 @@ impl State {
         let fails = run.fails;
         if fails < terms.max_fails.max(1) && !is_out {
             self.mark(FAILING);
-            return;
+            return harm;
         }
         self.mark(OUT);
         if run.reached {
@@ -273,13 +249,21 @@ impl State {
                 site,
                 upstream,
                 fails,
+                error = %Causes(fault),
                 "an upstream is out: its requests fail"
             );
         }
+        harm
     }
 
     /// A probe was answered well or not.
-    pub(super) fn probed(&self, well: bool, health: &HealthSettings, now: Time) {
+    pub(super) fn probed(
+        &self,
+        outcome: Result<(), ProbeFault>,
+        health: &HealthSettings,
+        now: Time,
+    ) {
+        let well = outcome.is_ok();
         let mut run = self.run();
         let marks = self.marks.load(Relaxed);
         if run.well != well {
@@ -298,18 +282,19 @@ impl State {
             return;
         }
         let (site, upstream) = (&*self.site, &*self.name);
-        if well {
+        let Err(fault) = outcome else {
             self.well_again(&mut run, now);
             self.back_since.store(now.as_millis(), Relaxed);
             self.unmark(DOWN);
             drop(run);
             tracing::info!(site, upstream, "an upstream is up: its probes are answered");
-        } else {
-            self.mark(DOWN);
-            drop(run);
-            self.ejections.fetch_add(1, Relaxed);
-            tracing::warn!(site, upstream, "an upstream is down: its probes fail");
-        }
+            return;
+        };
+        self.mark(DOWN);
+        drop(run);
+        self.ejections.fetch_add(1, Relaxed);
+        let error = Causes(&fault);
+        tracing::warn!(site, upstream, %error, "an upstream is down: its probes fail");
     }
 
     /// Nobody probes it any more.

@@ -15,6 +15,7 @@
 //!   still take connections, and of those that cannot be reached one request at a time finds out whether they are back.
 //!   Whoever would have waited for that is refused at once.
 
+mod harm;
 mod member;
 
 mod report;
@@ -33,8 +34,9 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode};
 
+use self::harm::Harm;
 pub(super) use self::member::InFlight;
-use self::member::{Harm, State};
+use self::member::State;
 use super::body::Body;
 use super::fault::UpstreamFault;
 use super::pool::Pool;
@@ -220,8 +222,8 @@ impl Upstreams {
                 Err(unanswered) => unanswered,
             };
             drop(counted);
-            let harm = Harm::of(&unanswered.fault);
-            member.state.failed(harm, &self.settings, clock);
+            let fault = &unanswered.fault;
+            let harm = member.state.failed(fault, &self.settings, clock);
             tried |= 1 << at;
             match unanswered.unsent {
                 Some(again) if harm != Harm::None && tried.count_ones() < ATTEMPTS_MAX => {

@@ -9,6 +9,7 @@ use tokio::task::LocalSet;
 
 use super::super::body::Body;
 use super::super::pool::Pool;
+use super::harm::ProbeFault;
 use super::{HealthSettings, Member, Upstreams};
 use crate::base::clock::Clock;
 
@@ -60,13 +61,13 @@ fn begin(set: &Arc<Upstreams>, clock: &Clock) {
 async fn round(set: &Weak<Upstreams>, at: usize, clock: &Clock) -> Option<Duration> {
     let set = set.upgrade()?;
     let (health, member) = (set.settings.health.as_ref()?, set.members.get(at)?);
-    let well = tokio::time::timeout(health.timeout, is_well(member, health)).await;
-    let well = well.unwrap_or(false);
-    member.state.probed(well, health, clock.now());
+    let outcome = tokio::time::timeout(health.timeout, ask(member, health)).await;
+    let outcome = outcome.unwrap_or(Err(ProbeFault::TimedOut));
+    member.state.probed(outcome, health, clock.now());
     Some(health.interval)
 }
 
-async fn is_well(member: &Member, health: &HealthSettings) -> bool {
+async fn ask(member: &Member, health: &HealthSettings) -> Result<(), ProbeFault> {
     let mut settings = (*member.settings).clone();
     settings.connect_timeout = health.timeout;
     settings.response_timeout = health.timeout;
@@ -78,9 +79,13 @@ async fn is_well(member: &Member, health: &HealthSettings) -> bool {
     headers.insert(USER_AGENT, AGENT);
     headers.insert(CONNECTION, CLOSE);
     // A pool of its own, so that each probe makes a connection as well.
-    let answer = Pool::new().send(&Arc::new(settings), request).await;
-    answer.is_ok_and(|response| {
-        let status = response.status();
-        status.is_success() || status.is_redirection()
-    })
+    let status = Pool::new()
+        .send(&Arc::new(settings), request)
+        .await?
+        .status();
+    if status.is_success() || status.is_redirection() {
+        Ok(())
+    } else {
+        Err(ProbeFault::Status(status))
+    }
 }
