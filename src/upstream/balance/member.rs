@@ -216,7 +216,8 @@ impl State {
         self.failures.fetch_add(1, Relaxed);
         let now = clock.now();
         let mut run = self.run();
-        let is_out = self.marks.load(Relaxed) & OUT != 0;
+        let marks = self.marks.load(Relaxed);
+        let is_out = marks & OUT != 0;
         if !is_out && now.since(run.last_failure) > terms.fail_timeout {
             run.fails = 0;
         }
@@ -243,7 +244,9 @@ impl State {
         self.out_until.store(until, Relaxed);
         drop(run);
         if !is_out {
-            self.ejections.fetch_add(1, Relaxed);
+            if marks & DOWN == 0 {
+                self.ejections.fetch_add(1, Relaxed);
+            }
             let (site, upstream) = (&*self.site, &*self.name);
             tracing::warn!(
                 site,
@@ -292,7 +295,10 @@ impl State {
         };
         self.mark(DOWN);
         drop(run);
-        self.ejections.fetch_add(1, Relaxed);
+        // One outage is one, whether requests or probes find it first.
+        if marks & OUT == 0 {
+            self.ejections.fetch_add(1, Relaxed);
+        }
         let error = Causes(&fault);
         tracing::warn!(site, upstream, %error, "an upstream is down: its probes fail");
     }
