@@ -56,6 +56,8 @@ impl Gateway {
         let about = About {
             request_id: Arc::clone(&line.request_id),
             site: Arc::clone(&site.name),
+            session: line.session.clone(),
+            user: line.user.clone(),
         };
         match opening {
             Opening::WebSocket(Joint { visitor, app }) => {

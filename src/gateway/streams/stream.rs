@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::Streams;
 use crate::base::clock::Stopwatch;
 use crate::base::meter::Count;
-use crate::session::Closed;
+use crate::session::{Closed, SessionId};
 use crate::upstream::tunnel::{Carried, End, Parting};
 
 /// What kind of stream.
@@ -81,6 +81,9 @@ impl Why {
 pub(super) struct About {
     pub(super) request_id: Arc<str>,
     pub(super) site: Arc<str>,
+    /// The session's ID at the site, as the access log has it.
+    pub(super) session: Option<SessionId>,
+    pub(super) user: Option<String>,
 }
 
 /// A stream that is open. It is when this is dropped that it no longer is.
@@ -143,6 +146,8 @@ impl Drop for Stream {
         tracing::info!(
             request_id = &*self.about.request_id,
             site = &*self.about.site,
+            session = self.about.session.as_ref().map(SessionId::as_str),
+            user = self.about.user.as_deref(),
             kind = self.place.kind.name(),
             why,
             cut = carried.is_some_and(|carried| carried.end == End::Cut),

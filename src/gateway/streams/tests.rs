@@ -22,6 +22,8 @@ fn about() -> About {
     About {
         request_id: "r".into(),
         site: "app".into(),
+        session: None,
+        user: None,
     }
 }
 
