@@ -342,11 +342,11 @@ impl Gateway {
         match refusal {
             Refusal::Store(_) => {
                 self.meter.count(Count::StoreFaults);
-                tracing::error!(request_id, %error, "refused");
+                tracing::error!(request_id, site = line.site.as_deref(), %error, "refused");
             }
             Refusal::Upstream(_) | Refusal::NoWebSocket => {
                 self.meter.count(Count::UpstreamFaults);
-                tracing::warn!(request_id, %error, "refused");
+                tracing::warn!(request_id, site = line.site.as_deref(), %error, "refused");
             }
             Refusal::Admit(AdmitFault::Message(_)) => {
                 self.meter.count(Count::MessagesMalformed);
