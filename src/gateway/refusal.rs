@@ -41,13 +41,13 @@ pub enum Refusal {
     #[error("sessions cannot be looked up at the moment")]
     Store(#[from] StoreFault),
     /// The visitor's body was refused or did not come.
-    #[error("the request body was refused")]
+    #[error("{}", body_words(.0))]
     VisitorBody(#[source] BodyFault),
     /// The app was asked to open a WebSocket and answered something that is neither one nor an error.
     #[error("the application behind this site did not open a WebSocket")]
     NoWebSocket,
     /// The app could not be reached or did not answer properly.
-    #[error("the application behind this site did not answer")]
+    #[error("{}", upstream_words(.0))]
     Upstream(#[source] UpstreamFault),
     /// No app of the site may be asked.
     #[error("no application behind this site is in service")]
@@ -179,6 +179,26 @@ const fn body_status(fault: &BodyFault) -> StatusCode {
         BodyFault::Trailers | BodyFault::VisitorGone(_) => StatusCode::BAD_REQUEST,
         BodyFault::AppBroke(_) => StatusCode::BAD_GATEWAY,
         BodyFault::AppStalled => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// What a visitor is told of it, who knows nothing of limits.
+const fn body_words(fault: &BodyFault) -> &'static str {
+    match fault {
+        BodyFault::TooLarge { .. } => "the request body is too large",
+        BodyFault::Stalled | BodyFault::TooSlow => "the request body did not come in time",
+        _ => "the request body was refused",
+    }
+}
+
+const fn upstream_words(fault: &UpstreamFault) -> &'static str {
+    match fault {
+        UpstreamFault::Exhausted => "the application behind this site is busy",
+        UpstreamFault::ConnectTimeout | UpstreamFault::ResponseTimeout => {
+            "the application behind this site did not answer in time"
+        }
+        UpstreamFault::VisitorBody(fault) => body_words(fault),
+        _ => "the application behind this site did not answer",
     }
 }
 
