@@ -12,7 +12,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -99,10 +99,40 @@ impl Tls {
         };
         let connector = if http_1_only { &self.http_1 } else { &self.any };
         // A future of its own, so that its size is not part of every request's.
-        let stream = Box::pin(connector.connect(name, stream)).await?;
+        let stream = Box::pin(connector.connect(name, stream)).await;
+        let stream = stream.map_err(with_way_out)?;
         let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP_2);
         Ok((Box::new(stream), is_http_2))
     }
+}
+
+/// A handshake that failed for something that the configuration may cure.
+#[derive(Debug, thiserror::Error)]
+enum Untrusted {
+    #[error(
+        "the app's certificate is for another name; write the name that it is for as site.upstream_options.tls_name"
+    )]
+    OtherName(#[source] rustls::Error),
+    #[error(
+        "the app's certificate is from an issuer that is not known; write site.upstream_options.ca_file to trust its own"
+    )]
+    UnknownIssuer(#[source] rustls::Error),
+}
+
+fn with_way_out(error: io::Error) -> io::Error {
+    let kind = error.kind();
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let untrusted = match inner {
+        Some(fault @ rustls::Error::InvalidCertificate(why)) => match why {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Untrusted::OtherName(fault.clone())
+            }
+            CertificateError::UnknownIssuer => Untrusted::UnknownIssuer(fault.clone()),
+            _ => return error,
+        },
+        _ => return error,
+    };
+    io::Error::new(kind, untrusted)
 }
 
 impl fmt::Debug for Tls {
