@@ -62,7 +62,7 @@ fn app(check: &mut Check<'_>, key: &str, mirror: &file::App) -> Option<App> {
         let why = "an upstream with no share";
         check.fault(&weight_key, why, "write drain = true, or backup = true");
     } else if table.weight > WEIGHT_MAX {
-        let way_out = format!("write at most {WEIGHT_MAX}");
+        let way_out = format!("write a number from 1 to {WEIGHT_MAX}");
         check.fault(&weight_key, "too much", way_out);
     }
     let address = match check.accept(&url_key, value::upstream_address(text))? {
