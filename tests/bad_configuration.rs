@@ -176,6 +176,39 @@ async fn a_certificate_that_cannot_serve_is_refused() {
 }
 
 #[tokio::test]
+async fn files_for_tls_to_an_app_that_cannot_be_used_are_refused() {
+    let (folder, good) = folder();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    write("rubbish.pem", "no certificate");
+    let other = rcgen::KeyPair::generate().expect("a key");
+    write("other-key.pem", &other.serialize_pem());
+    let client = "client_cert_file = \"gate.pem\"\nclient_key_file";
+    for (options, key, way_out) in [
+        ("ca_file = \"rubbish.pem\"", "ca_file", "name a PEM file of"),
+        (
+            &*format!("{client} = \"rubbish.pem\""),
+            "client_key_file",
+            "name a PEM file with the private key",
+        ),
+        (
+            &*format!("{client} = \"other-key.pem\""),
+            "client_key_file",
+            "name the key of the certificate",
+        ),
+    ] {
+        let text = good.replace("http://127.0.0.1:9", "https://127.0.0.1:9");
+        let text = format!("{text}\n[site.upstream_options]\n{options}\n");
+        let key = format!("site[0].upstream_options.{key}");
+        refused(
+            folder.path(),
+            &text,
+            &["cloakroom.toml:", &key, way_out, ".pem"],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_written_is_refused() {
     let (folder, good) = folder();
     // Not even root can make a folder there.

@@ -15,6 +15,7 @@ use crate::server::certificate::CertificateFault;
 use crate::store::postgres::PostgresFault;
 use crate::store::redis;
 use crate::store::sqlite::StoreOpenFault;
+use crate::upstream::TlsFault;
 
 /// Why the gateway does not start. Each names what to change.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,16 @@ pub enum StartFault {
         key: String,
         /// What is wrong with it.
         source: CertificateFault,
+    },
+    /// TLS to an app cannot be spoken as it is configured.
+    #[error("{key} cannot be used; {way_out}")]
+    UpstreamTls {
+        /// The key, counted from 0: `site[0].upstream_options.ca_file`.
+        key: String,
+        /// What to do.
+        way_out: &'static str,
+        /// What is wrong.
+        source: TlsFault,
     },
     /// The key ring cannot be used.
     #[error(transparent)]
@@ -165,6 +176,7 @@ impl StartFault {
             Self::Postgres { key, .. } => Some(key),
             Self::Redis(_) => Some("session.store.url"),
             Self::Certificate { key, .. }
+            | Self::UpstreamTls { key, .. }
             | Self::Bind { key, .. }
             | Self::NotPassed { key, .. }
             | Self::Secret { key, .. } => Some(key),

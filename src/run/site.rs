@@ -8,7 +8,6 @@ use super::build::note;
 use super::fault::StartFault;
 use super::login;
 use super::upstreams::upstreams;
-use crate::base::causes::Causes;
 use crate::base::clock::Clock;
 use crate::config::settings::{self, Settings};
 use crate::cookie::name::NamePattern;
@@ -19,7 +18,7 @@ use crate::gateway::site::{AppHost, Site};
 use crate::gateway::visit::SessionMode;
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
-use crate::upstream::Tls;
+use crate::upstream::{Tls, TlsSettings};
 
 /// All sites, in the order in which they are written.
 ///
@@ -30,7 +29,8 @@ pub fn sites(settings: &Settings) -> Result<Vec<Site>, Vec<StartFault>> {
     let built = settings
         .sites
         .iter()
-        .filter_map(|one| note(&mut faults, site(one)));
+        .enumerate()
+        .filter_map(|(at, one)| note(&mut faults, site(at, one)));
     let built: Vec<_> = built.collect();
     if faults.is_empty() {
         Ok(built)
@@ -39,13 +39,13 @@ pub fn sites(settings: &Settings) -> Result<Vec<Site>, Vec<StartFault>> {
     }
 }
 
-fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
+fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
     let fault = |key: &str, why: String| {
         let key = format!("site {:?}: {key}", settings.name);
         vec![StartFault::Setting { key, why }]
     };
-    let tls = settings.upstream.tls.as_ref().map(Tls::new).transpose();
-    let tls = tls.map_err(|why| fault("upstream_options", Causes(&why).to_string()))?;
+    let tls = settings.upstream.tls.as_ref().map(|wanted| tls(at, wanted));
+    let tls = tls.transpose().map_err(|fault| vec![fault])?;
     let fixed = |authority: &str| match (HeaderValue::from_str(authority), host_of(authority)) {
         (Ok(field), Some(host)) => Ok(AppHost::Fixed { field, host }),
         _ => Err(fault("host", format!("{authority:?} is no host"))),
@@ -111,6 +111,17 @@ fn site(settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         rules: rules.collect::<Result<_, Vec<StartFault>>>()?,
         watch: login::watch(settings.watch.as_ref())
             .map_err(|why| fault("login.login.success.sets_cookie", why))?,
+    })
+}
+
+fn tls(at: usize, settings: &TlsSettings) -> Result<Tls, StartFault> {
+    Tls::new(settings).map_err(|source| {
+        let (name, way_out) = source.way_out(settings);
+        StartFault::UpstreamTls {
+            key: format!("site[{at}].upstream_options.{name}"),
+            way_out,
+            source,
+        }
     })
 }
 

@@ -168,7 +168,10 @@ fn verifier(
     };
     let mut store = RootCertStore::empty();
     for certificate in certificates(path)? {
-        store.add(certificate).map_err(TlsFault::Rustls)?;
+        store.add(certificate).map_err(|source| TlsFault::Root {
+            path: path.to_owned(),
+            source,
+        })?;
     }
     let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider);
     Ok(builder.build().map_err(TlsFault::Verifier)?)
@@ -212,6 +215,15 @@ pub enum TlsFault {
         #[source]
         source: Option<rustls::pki_types::pem::Error>,
     },
+    /// What stands in a file of roots is none.
+    #[error("{} holds a certificate that cannot be a root", path.display())]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: rustls::Error,
+    },
     /// A file with a key cannot be used.
     #[error("{} holds no private key that can be read", path.display())]
     KeyFile {
@@ -239,4 +251,34 @@ pub enum TlsFault {
     /// The same, of the roots.
     #[error("the trusted certificates cannot be used")]
     Verifier(#[source] rustls::client::VerifierBuilderError),
+}
+
+impl TlsFault {
+    /// Which of `settings` is at fault, as `[site.upstream_options]` calls it, and what to do about it.
+    pub fn way_out(&self, settings: &TlsSettings) -> (&'static str, &'static str) {
+        let is_root = |path| settings.ca_file.as_ref() == Some(path);
+        match self {
+            Self::CertFile { path, .. } | Self::Root { path, .. } if is_root(path) => (
+                "ca_file",
+                "name a PEM file of the certificates that the app's may come from",
+            ),
+            Self::Rustls(_) | Self::Verifier(_) => (
+                "ca_file",
+                "name a PEM file of the certificates that the app's may come from, or take it out for the system's",
+            ),
+            Self::CertFile { .. } | Self::Root { .. } => (
+                "client_cert_file",
+                "name a PEM file with our certificate and its chain",
+            ),
+            Self::KeyFile { .. } => (
+                "client_key_file",
+                "name a PEM file with the private key, not encrypted",
+            ),
+            Self::ClientPair { .. } => (
+                "client_key_file",
+                "name the key of the certificate in client_cert_file",
+            ),
+            Self::Name(_) => ("tls_name", "write a DNS name or an IP address"),
+        }
+    }
 }
