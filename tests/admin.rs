@@ -458,7 +458,9 @@ async fn an_address_that_cannot_be_had_is_refused_by_its_key() {
         let args = [command, "--config", "cloakroom.toml"];
         let output = cloakroom(folder.path(), &args).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(78), "{admin}: {told}");
+        // What another start may cure is no fault of the configuration.
+        let code = if expected == "port in use" { 1 } else { 78 };
+        assert_eq!(output.status.code(), Some(code), "{admin}: {told}");
         let place = told.contains("cloakroom.toml:") && told.contains("server.admin");
         assert!(place && told.contains(expected), "{admin}: {told}");
     }

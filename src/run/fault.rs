@@ -156,6 +156,9 @@ impl StartFault {
     pub fn is_of_the_moment(&self) -> bool {
         match self {
             Self::Runtime(_) | Self::Inherited(_) | Self::NotPassed { .. } => true,
+            // The other program may end.
+            Self::Bind { source, .. } => matches!(source, BindFault::InUse { .. }),
+            Self::Socket(fault) => matches!(fault, SocketFault::InUse { .. }),
             Self::Postgres { source, .. } => source.is_outage(),
             Self::Revocations { source } => source.is_of_the_moment(),
             Self::Redis(fault) => matches!(fault, redis::OpenFault::Unusable(_)),
