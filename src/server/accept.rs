@@ -20,6 +20,7 @@ use crate::server::listener::{Accepting, Listener};
 use crate::server::proxy_protocol;
 use crate::server::serving::Serving;
 use crate::server::socket::{Newcomer, Socket};
+use crate::server::unintroduced;
 
 /// Connections that the kernel keeps for us until we take them; it caps this by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -244,6 +245,7 @@ async fn introduced<H>(mut newcomer: Newcomer, core: &Core<H>) -> Option<Newcome
         Err(fault) => {
             core.meter.count(Count::ProxyHeadersRefused);
             tracing::debug!(peer = %newcomer.peer, error = %Causes(&fault), "connection refused");
+            unintroduced::note(newcomer.peer, &fault);
             None
         }
     }

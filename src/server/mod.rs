@@ -22,6 +22,7 @@ mod h2;
 mod serving;
 mod socket;
 mod stream;
+mod unintroduced;
 mod wire;
 
 pub mod drain;
