@@ -101,7 +101,7 @@ impl Parts {
             clock,
             https: bound.https,
             http: bound.http,
-            handover: Handover::new(bound.kept, inherited.rest()),
+            handover: Handover::new(bound.kept, inherited.rest(), &settings.store.engine),
             listeners: Mutex::new(bound.listeners),
             admin: Mutex::new(admin),
             door,

@@ -21,6 +21,7 @@ use super::listen::Kept;
 use super::notify;
 use crate::base::causes::Causes;
 use crate::base::socket_file::SocketFile;
+use crate::config::settings::Engine;
 use crate::server::drain::Drain;
 
 /// How long a new process has to say that it serves.
@@ -60,11 +61,14 @@ pub(super) struct Handover {
     files: Vec<Weak<SocketFile>>,
     /// Who waits for us to serve.
     predecessor: Mutex<Option<StdUnixStream>>,
+    /// Whether sessions are in the memory of this process alone.
+    loses_sessions: bool,
 }
 
 impl Handover {
-    pub fn new(kept: Kept, predecessor: Option<StdUnixStream>) -> Self {
+    pub fn new(kept: Kept, predecessor: Option<StdUnixStream>, engine: &Engine) -> Self {
         Self {
+            loses_sessions: matches!(engine, Engine::Memory),
             listeners: Mutex::new(kept.sockets),
             files: kept.files,
             predecessor: Mutex::new(predecessor),
@@ -107,6 +111,11 @@ impl Handover {
     async fn hand_over(&self, drain: &Drain) -> Result<u32, Fault> {
         let (mut line, mut child) = self.start().map_err(Fault::Start)?;
         tracing::info!(pid = child.id(), "handing over to another process");
+        if self.loses_sessions {
+            tracing::warn!(
+                "all sessions end with this process: session.store.engine = \"memory\" hands none over"
+            );
+        }
         let mut word = [0; 1];
         let heard = tokio::select! {
             heard = tokio::time::timeout(PATIENCE, line.read_exact(&mut word)) => heard,
