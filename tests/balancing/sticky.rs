@@ -1,7 +1,9 @@
 //! Sessions that keep to their upstream.
 
+use std::time::UNIX_EPOCH;
+
 use crate::rig::{ask, count, gate, named, order, report, until, url};
-use crate::support::{App, Browser, Gate, Reply};
+use crate::support::{App, Browser, Gate, Reply, eventually};
 
 const STICKY: &str = "sticky = true\nfail_timeout = \"200ms\"\nslow_start = \"0\"";
 
@@ -111,8 +113,15 @@ async fn a_drained_app_keeps_its_sessions_and_gets_no_new_ones() {
     let (a, b) = (named("a").await, named("b").await);
     let gate = gate(&a, &[url(&b)], STICKY).await;
     let before = visitors(&gate, 20).await;
-    // A drain counts in whole milliseconds.
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    // A drain counts in whole milliseconds, and has to begin in a later one than the last session.
+    let begun = UNIX_EPOCH.elapsed().unwrap();
+    eventually("the next millisecond", async || {
+        let since = UNIX_EPOCH.elapsed().unwrap().checked_sub(begun);
+        since
+            .is_some_and(|since| since.as_millis() > 0)
+            .then_some(())
+    })
+    .await;
 
     let told = order(&gate, "drain", &url(&b)).await;
     assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
