@@ -36,7 +36,7 @@ pub enum StartFault {
         /// What to do.
         way_out: &'static str,
         /// What is wrong.
-        source: TlsFault,
+        source: Box<TlsFault>,
     },
     /// The key ring cannot be used.
     #[error(transparent)]

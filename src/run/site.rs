@@ -120,7 +120,7 @@ fn tls(at: usize, settings: &TlsSettings) -> Result<Tls, StartFault> {
         StartFault::UpstreamTls {
             key: format!("site[{at}].upstream_options.{name}"),
             way_out,
-            source,
+            source: Box::new(source),
         }
     })
 }
