@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::rig::{answers, ask, count, gate, metric, named, report, until, url};
@@ -25,6 +26,61 @@ async fn an_app_alone_is_asked_on_when_it_fails() {
     assert_eq!(ask(&gate.browser()).await, "a");
     assert_eq!(report(&gate, &a_url).await["state"], "up");
     assert_eq!(metric(&gate, "upstream_failures_total", &a_url).await, 10);
+}
+
+/// Promise: who knows a slow path of an app cannot have it taken out of service for everybody.
+#[tokio::test]
+async fn an_app_that_answers_others_is_not_out_for_a_slow_path() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                loop {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        match stream.read_u8().await {
+                            Ok(byte) => head.push(byte),
+                            Err(_) => return,
+                        }
+                    }
+                    if head.starts_with(b"GET /slow ") {
+                        return std::future::pending().await;
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na";
+                    if stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let setup = crate::support::Setup {
+        server: "admin = \"127.0.0.1:0\"",
+        site: "[site.upstream_options]\nresponse_timeout = \"1s\"\nfail_timeout = \"1h\"",
+        ..Default::default()
+    };
+    let gate = crate::support::Gate::before(addr, setup).await;
+    let slow =
+        together((0..8).map(|_| async { gate.browser().get("/slow").send().await.status() }));
+    let others = async {
+        let browser = gate.browser();
+        let mut asked = 0;
+        // Until well after the slow ones have timed out: each must be answered.
+        let until = tokio::time::Instant::now() + Duration::from_millis(1500);
+        while tokio::time::Instant::now() < until {
+            assert_eq!(browser.get("/").send().await.status(), 200);
+            asked += 1;
+        }
+        asked
+    };
+    let (slow, asked) = tokio::join!(slow, others);
+    assert!(
+        asked > 0 && slow.iter().all(|status| *status == 504),
+        "{slow:?}"
+    );
+    let state = report(&gate, &format!("http://{addr}")).await;
+    assert_eq!(state["state"], "up", "{state}");
 }
 
 /// Promise: of a hanging app the visitors hear within bounded time, and once it is known to hang, at once.

@@ -205,6 +205,7 @@ impl Upstreams {
         clock: &Clock,
     ) -> Result<Response<Body>, Unserved> {
         let (mut tried, mut last) = (0u64, None);
+        let begun = clock.now();
         loop {
             let Some(at) = self.next(tried, home.as_ref(), clock) else {
                 return Err(last.map_or(Unserved::NoneInService, Unserved::Fault));
@@ -216,14 +217,14 @@ impl Upstreams {
             let counted = (self.members.len() > 1).then(|| InFlight::begin(&member.state));
             let unanswered = match pool.send(&member.settings, request).await {
                 Ok(response) => {
-                    member.state.answered(clock);
+                    member.state.answered(begun, clock);
                     return Ok(counting(response, counted));
                 }
                 Err(unanswered) => unanswered,
             };
             drop(counted);
             let fault = &unanswered.fault;
-            let harm = member.state.failed(fault, &self.settings, clock);
+            let harm = member.state.failed(fault, begun, &self.settings, clock);
             tried |= 1 << at;
             match unanswered.unsent {
                 Some(again) if harm != Harm::None && tried.count_ones() < ATTEMPTS_MAX => {
