@@ -356,6 +356,10 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:11: server.threads = -1: out of range; write a whole number from 0 to 4294967295",
         ),
         (
+            "[site.upstream_options]\nmax_fails = -1",
+            "x.toml:9:13: site.upstream_options.max_fails = -1: out of range; write a whole number from 1 to 4294967295",
+        ),
+        (
             "[server.limits]\nheader_bytes = \"1KiB\"",
             "x.toml:9:16: server.limits.header_bytes = \"1KiB\": too little; write at least \"8KiB\"\n\
              x.toml:8:1: server.limits.cookie_bytes: more than all headers together (server.limits.header_bytes); lower it, or raise header_bytes",

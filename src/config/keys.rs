@@ -24,6 +24,8 @@ pub enum Kind {
     Flag,
     /// A whole number, not negative.
     Count,
+    /// A whole number from 1 to this.
+    UpTo(u32),
     /// A list of whole numbers.
     Counts,
     /// A duration such as `"30m"`.
@@ -39,6 +41,19 @@ pub enum Kind {
         /// Words that come later.
         later: &'static [&'static str],
     },
+}
+
+/// More would make the share of the other upstreams too small to be told from none.
+pub(super) const WEIGHT_MAX: u32 = 1000;
+
+impl Kind {
+    /// What to write where a whole number is out of range.
+    pub(super) fn range(self) -> String {
+        match self {
+            Self::UpTo(most) => format!("write a whole number from 1 to {most}"),
+            _ => format!("write a whole number from 0 to {}", u32::MAX),
+        }
+    }
 }
 
 /// A key.
@@ -87,7 +102,7 @@ const COOKIE_MODE: Kind = one_of(&["keep", "mirror", "seal", "sign", "pass", "st
 
 use Kind::{
     Count, Counts, Date, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts,
-    TextsOrTables,
+    TextsOrTables, UpTo,
 };
 
 /// The table.
@@ -170,7 +185,7 @@ pub const KEYS: &[Key] = &[
     now("site.path", Text),
     now("site.upstream", TextsOrTables),
     now("site.upstream.url", Text),
-    now("site.upstream.weight", Count),
+    now("site.upstream.weight", UpTo(WEIGHT_MAX)),
     now("site.upstream.drain", Flag),
     now("site.upstream.backup", Flag),
     now("site.host", Text),
@@ -199,9 +214,9 @@ pub const KEYS: &[Key] = &[
     now("site.upstream_options.health", Text),
     now("site.upstream_options.health_interval", Duration),
     now("site.upstream_options.health_timeout", Duration),
-    now("site.upstream_options.rise", Count),
-    now("site.upstream_options.fall", Count),
-    now("site.upstream_options.max_fails", Count),
+    now("site.upstream_options.rise", UpTo(u32::MAX)),
+    now("site.upstream_options.fall", UpTo(u32::MAX)),
+    now("site.upstream_options.max_fails", UpTo(u32::MAX)),
     now("site.upstream_options.fail_timeout", Duration),
     now("site.upstream_options.slow_start", Duration),
     now("site.cookies", Table),

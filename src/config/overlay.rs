@@ -85,7 +85,7 @@ fn read_value<'s>(kind: Option<Kind>, source: &'s Source) -> Spanned<DeValue<'s>
     let span = source.base..source.base + text.len();
     let wanted = |value: &DeValue<'_>| match kind {
         Some(Kind::Flag) => value.is_bool(),
-        Some(Kind::Count) => value.is_integer(),
+        Some(Kind::Count | Kind::UpTo(_)) => value.is_integer(),
         Some(Kind::Texts | Kind::Counts) => value.is_array(),
         _ => value.is_str(),
     };

@@ -303,13 +303,10 @@ fn judge_plain(kind: Kind, value: &DeValue<'_>) -> Result<(), Option<(String, St
         (Kind::Duration, DeValue::String(text)) => units::duration(text).map(drop).map_err(unit),
         (Kind::Size, DeValue::String(text)) => units::size(text).map(drop).map_err(unit),
         (Kind::Date, DeValue::Datetime(date)) => units::day(date).map(drop).map_err(unit),
-        (Kind::Count, DeValue::Integer(number)) => {
+        (Kind::Count | Kind::UpTo(_), DeValue::Integer(number)) => {
             match u32::from_str_radix(number.as_str(), number.radix()) {
                 Ok(_) => Ok(()),
-                Err(_) => Err(Some((
-                    "out of range".to_owned(),
-                    format!("write a whole number from 0 to {}", u32::MAX),
-                ))),
+                Err(_) => Err(Some(("out of range".to_owned(), kind.range()))),
             }
         }
         (Kind::Choice { now, later }, DeValue::String(text)) => {
@@ -357,7 +354,7 @@ fn wish(kind: Kind, key: &str, written: &str, value: &DeValue<'_>) -> (&'static 
             "true or false",
             "write true or false, without quotes".to_owned(),
         ),
-        Kind::Count => (
+        Kind::Count | Kind::UpTo(_) => (
             "a whole number",
             "write a number, without quotes".to_owned(),
         ),

@@ -3,13 +3,11 @@
 use http::uri::PathAndQuery;
 
 use super::super::file;
+use super::super::keys::WEIGHT_MAX;
 use super::super::settings::{App, Attendance, Balance, UpstreamHost};
 use super::listen::positive;
 use super::{Check, value};
 use crate::upstream::{Address, MEMBERS_MAX};
-
-/// More would make the share of the others too small to be told from none.
-const WEIGHT_MAX: u32 = 1000;
 
 /// The apps of a site.
 pub(super) fn apps(check: &mut Check<'_>, at: usize, mirrors: &[file::App]) -> Vec<App> {
@@ -62,7 +60,7 @@ fn app(check: &mut Check<'_>, key: &str, mirror: &file::App) -> Option<App> {
         let why = "an upstream with no share";
         check.fault(&weight_key, why, "write drain = true, or backup = true");
     } else if table.weight > WEIGHT_MAX {
-        let way_out = format!("write a number from 1 to {WEIGHT_MAX}");
+        let way_out = format!("write a whole number from 1 to {WEIGHT_MAX}");
         check.fault(&weight_key, "too much", way_out);
     }
     let address = match check.accept(&url_key, value::upstream_address(text))? {
