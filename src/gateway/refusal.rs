@@ -187,7 +187,10 @@ const fn body_words(fault: &BodyFault) -> &'static str {
     match fault {
         BodyFault::TooLarge { .. } => "the request body is too large",
         BodyFault::Stalled | BodyFault::TooSlow => "the request body did not come in time",
-        _ => "the request body was refused",
+        BodyFault::Trailers
+        | BodyFault::VisitorGone(_)
+        | BodyFault::AppBroke(_)
+        | BodyFault::AppStalled => "the request body was refused",
     }
 }
 
@@ -198,7 +201,16 @@ const fn upstream_words(fault: &UpstreamFault) -> &'static str {
             "the application behind this site did not answer in time"
         }
         UpstreamFault::VisitorBody(fault) => body_words(fault),
-        _ => "the application behind this site did not answer",
+        UpstreamFault::Connect(_)
+        | UpstreamFault::Closed(_)
+        | UpstreamFault::Protocol(_)
+        | UpstreamFault::Tls(_)
+        | UpstreamFault::Http2(_)
+        | UpstreamFault::Interim
+        | UpstreamFault::NoUpgrade
+        | UpstreamFault::Unspeakable(_)
+        | UpstreamFault::UnaskedUpgrade
+        | UpstreamFault::UnknownCoding => "the application behind this site did not answer",
     }
 }
 
