@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::header::UPGRADE;
+use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
@@ -105,7 +105,7 @@ pub(super) fn spare(request: &Request<Body>) -> Option<Request<Body>> {
 
 /// How long the parts of this response may be waited for. An event stream is silent for as long as nothing happens.
 pub(super) fn patience(settings: &UpstreamSettings, headers: &HeaderMap) -> Patience {
-    if streams_events(headers) {
+    if is_event_stream(headers) {
         Patience::default()
     } else {
         Patience::new(settings.body_timeout)
@@ -114,17 +114,19 @@ pub(super) fn patience(settings: &UpstreamSettings, headers: &HeaderMap) -> Pati
 
 /// Whether a response stays open for as long as the visitor does.
 pub(super) fn opens_stream(response: &Response<Body>) -> bool {
-    response.status() == StatusCode::SWITCHING_PROTOCOLS || streams_events(response.headers())
+    response.status() == StatusCode::SWITCHING_PROTOCOLS || is_event_stream(response.headers())
 }
 
-fn streams_events(headers: &HeaderMap) -> bool {
-    let kind = headers.get(http::header::CONTENT_TYPE);
-    let kind = kind.map(|kind| kind.as_bytes()).unwrap_or_default();
-    kind.get(..EVENT_STREAM.len())
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
+/// Whether a response is one of events. Parameters may follow the type; case does not matter.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return false;
+    };
+    let value = value.as_bytes();
+    let end = value.iter().position(|byte| *byte == b';');
+    let essence = value[..end.unwrap_or(value.len())].trim_ascii();
+    essence.eq_ignore_ascii_case(b"text/event-stream")
 }
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 enum Link {
     /// For this request alone.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
@@ -12,8 +11,8 @@ use super::super::access_log::Line;
 use super::super::site::Site;
 use super::stream::{About, Kind};
 use super::subject::Subject;
-use crate::upstream::Body;
 use crate::upstream::tunnel::AppSide;
+use crate::upstream::{Body, is_event_stream};
 
 /// Both sides of an upgrade, before they are joined.
 pub struct Joint {
@@ -84,15 +83,4 @@ impl Gateway {
             }
         }
     }
-}
-
-/// Whether a response is one of events. Parameters may follow the type; case does not matter.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return false;
-    };
-    let value = value.as_bytes();
-    let end = value.iter().position(|byte| *byte == b';');
-    let essence = value[..end.unwrap_or(value.len())].trim_ascii();
-    essence.eq_ignore_ascii_case(b"text/event-stream")
 }
