@@ -67,6 +67,11 @@ impl WebSocket {
         }
     }
 
+    /// So many bytes, frames and all.
+    pub async fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.0.bytes(count).await
+    }
+
     /// Everything that comes until the connection ends, frames and all.
     pub async fn rest(&mut self) -> Vec<u8> {
         self.0.rest_of_bytes().await
