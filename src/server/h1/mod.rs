@@ -15,7 +15,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -32,6 +33,7 @@ use crate::headers::strict::Limits as ScanLimits;
 use crate::server::Limits;
 use crate::server::activity::Activity;
 use crate::server::connection::Core;
+use crate::server::drain::Stage;
 use crate::server::drive::{Asks, drive_asking};
 use crate::server::stream::Held;
 
@@ -41,6 +43,7 @@ const H1_BUFFER_MIN: usize = 8 * 1024;
 const H1_BUFFER_SPARE: usize = 4 * 1024;
 /// hyper's number of fields that it keeps on the stack.
 const H1_FIELDS_ON_STACK: usize = 100;
+
 /// Serves HTTP/1.1 over `io` until the connection ends or is upgraded.
 pub(super) async fn serve_h1<I, H, F, B>(
     io: I,
@@ -130,9 +133,16 @@ where
         let under_way = activity.request(activity.expects_head());
         let answer = (core.handler)(Rc::clone(&arrival), request);
         let talk = Arc::clone(&talk);
+        let core = Rc::clone(&core);
         async move {
-            let answer = answer.await;
-            talk.answered(number, answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+            let mut answer = answer.await;
+            let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+            talk.answered(number, switches);
+            // The connection hears of the drain in its own time, and this answer may be quicker.
+            if core.drain.stage() >= Stage::Draining && !switches {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
             Ok(answer.map(|body| Held::new(body, under_way, None)))
         }
     })
