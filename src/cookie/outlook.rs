@@ -13,6 +13,8 @@ use crate::base::clock::Time;
 pub enum Outlook {
     /// It is tried as a ticket, and goes no further.
     Ticket,
+    /// It is the owner's mark, read by us alone.
+    Mark,
     /// It goes up as it came.
     Passed,
     /// The same, although it was not to: the policy only reports.
@@ -38,7 +40,10 @@ pub enum Outlook {
 impl Outlook {
     /// Whether it is decided before any rule is asked.
     pub const fn precedes_rules(self) -> bool {
-        matches!(self, Self::Ticket | Self::Dropped(Why::Lookalike))
+        matches!(
+            self,
+            Self::Ticket | Self::Mark | Self::Dropped(Why::Lookalike)
+        )
     }
 }
 
@@ -66,7 +71,8 @@ impl CookiePolicy {
         let mut all = Vec::new();
         self.judge_all(fields, ticket_name, limits, |pair, verdict| {
             let outlook = match verdict {
-                Verdict::Ticket | Verdict::Mark => Outlook::Ticket,
+                Verdict::Ticket => Outlook::Ticket,
+                Verdict::Mark => Outlook::Mark,
                 Verdict::Pass => Outlook::Passed,
                 Verdict::PassReported => Outlook::Reported,
                 Verdict::Drop(why) => Outlook::Dropped(why),

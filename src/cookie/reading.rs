@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use super::name::resembles;
-use super::parse::may_fold;
+use super::parse::NameBytes;
 use super::policy::{CookiePolicy, CookieRule};
 
 /// Names longer than that cost an allocation.
@@ -16,9 +16,11 @@ type Name = SmallVec<[u8; 64]>;
 impl CookiePolicy {
     /// Whether what frameworks make of `name` may go where `rule`, which it comes under, sends it.
     pub(super) fn reads_alike(&self, name: &[u8], rule: &CookieRule, ticket_name: &[u8]) -> bool {
-        if !may_fold(name) {
-            return true;
-        }
+        !NameBytes::of(name).may_fold() || self.folds_alike(name, rule, ticket_name)
+    }
+
+    /// The same of a name that some framework may make into another.
+    pub(super) fn folds_alike(&self, name: &[u8], rule: &CookieRule, ticket_name: &[u8]) -> bool {
         let decoded = decoded(name);
         let is_decoded = decoded.as_slice() != name;
         let made = variables(name, &decoded);
@@ -43,7 +45,7 @@ impl CookiePolicy {
 
 /// The other names that frameworks make of `name`.
 pub(super) fn other_readings(name: &[u8]) -> Vec<Vec<u8>> {
-    if !may_fold(name) {
+    if !NameBytes::of(name).may_fold() {
         return Vec::new();
     }
     let decoded = decoded(name);

@@ -8,7 +8,7 @@
 use super::incoming::Names;
 use super::name::resembles;
 use super::owner::is_mark;
-use super::parse::{Pair, PlainValue, is_plain_name, pairs, plain_value, split_once};
+use super::parse::{NameBytes, Pair, PlainValue, is_plain_name, pairs, plain_value, split_once};
 use super::policy::{CookiePolicy, CookieRule, Mode};
 use super::why::Why;
 
@@ -171,10 +171,11 @@ impl CookiePolicy {
         if !is_held && !goes_up {
             return Verdict::Drop(Why::of_name(pair.name, Why::NotPassed));
         }
-        if !is_plain_name(pair.name) {
+        let bytes = NameBytes::of(pair.name);
+        if !bytes.is_plain() {
             return Verdict::Drop(Why::of_name(pair.name, Why::OddName));
         }
-        if !self.reads_alike(pair.name, rule, ticket_name) {
+        if bytes.may_fold() && !self.folds_alike(pair.name, rule, ticket_name) {
             return Verdict::Drop(Why::ReadsOtherwise);
         }
         if is_held {

@@ -70,6 +70,7 @@ pub(super) fn field(
 const fn verdict(outlook: Outlook) -> (&'static str, &'static str) {
     match outlook {
         Outlook::Ticket => ("ticket", "no"),
+        Outlook::Mark => ("mark", "no"),
         Outlook::Passed => ("passed", "yes"),
         Outlook::Reported => ("reported", "yes"),
         Outlook::Opens => ("opened", "depends"),
@@ -89,6 +90,10 @@ fn why(outlook: Outlook, rule: &CookieRule, seat: Seat) -> String {
     };
     match outlook {
         Outlook::Ticket => "tried as a ticket; the app never sees it".to_owned(),
+        Outlook::Mark => {
+            "tells us whose cookies the browser holds, while some are adopted; the app never sees it"
+                .to_owned()
+        }
         Outlook::Passed => "as it came".to_owned(),
         Outlook::Reported => {
             "as it came, for enforce = false only reports: no rule says pass".to_owned()

@@ -22,7 +22,7 @@ use crate::base::causes::Causes;
 use crate::base::secret::Secret;
 use crate::config::settings::{AdminAddress, Settings};
 use crate::config::{token_file, units};
-use crate::cookie::proposal::{Proposed, propose};
+use crate::cookie::proposal::{Proposed, counted, propose};
 use crate::cookie::tally::Tally;
 
 mod progress;
@@ -116,9 +116,9 @@ async fn watch(
 
 fn print(args: &LearnArgs, tally: &Tally) {
     if tally.cookies.is_empty() {
-        let requests = tally.requests;
+        let requests = counted(tally.requests, "request");
         complain(format_args!(
-            "no cookies of {} were seen in {requests} requests",
+            "no cookies of {} were seen in {requests}",
             args.site
         ));
     }

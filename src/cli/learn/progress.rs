@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 
 use super::super::complain;
+use crate::cookie::proposal::counted;
 use crate::cookie::tally::Tally;
 
 /// As many characters of names are shown.
@@ -45,9 +46,9 @@ impl Progress {
 
 fn line(tally: &Tally) -> String {
     let mut text = format!(
-        "{} requests, {} cookies",
-        tally.requests,
-        tally.cookies.len()
+        "{}, {}",
+        counted(tally.requests, "request"),
+        counted(tally.cookies.len() as u64, "cookie")
     );
     let mut room = NAMES_WIDTH;
     for (nth, name) in tally.cookies.keys().enumerate() {

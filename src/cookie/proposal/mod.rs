@@ -8,6 +8,7 @@ use std::fmt;
 
 use self::family::pattern_of;
 use self::judge::{Choice, Verdict, is_hidden, judge, kept_because_of, opens_doors};
+pub use self::remarks::counted;
 use super::name::{NamePattern, resembles};
 use super::policy::Mode;
 use super::reading::other_readings;

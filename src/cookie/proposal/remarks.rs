@@ -139,7 +139,8 @@ fn gaps(tally: &Tally, judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
         .flatten()
 }
 
-fn counted(count: u64, what: &str) -> String {
+/// `1 request`, `2 requests`.
+pub fn counted(count: u64, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
