@@ -42,7 +42,7 @@ const ECHO_BYTES_MIN: usize = 8;
 pub struct Tally {
     /// How many requests came.
     pub requests: u64,
-    /// From how many visitors, as far as they are told apart: a session is one.
+    /// From how many visitors, as far as they are told apart: a session is one, with those that logins made of it.
     #[serde(default)]
     pub visitors: u64,
     /// The cookies, by name; bytes that are no text are escaped.
@@ -105,6 +105,8 @@ pub struct Watch {
     last_set: HashMap<u64, Latest>,
     /// Who came, and who did what with a cookie of that name; as hashes.
     visitors: HashMap<(Did, Box<[u8]>), HashSet<u64>>,
+    /// Whose session a login began, as hashes: the browser is the same.
+    went_on: HashMap<u64, u64>,
     key: RandomState,
 }
 
@@ -152,7 +154,7 @@ impl Watch {
     /// A request came.
     pub fn request(&mut self, asked: &Asked<'_>) {
         self.tally.requests += 1;
-        let visitor = self.key.hash_one(asked.visitor);
+        let visitor = self.who(asked.visitor);
         self.tally.visitors = self.distinct(Did::Come, b"", visitor);
         for pair in pairs(asked.cookies.iter().copied()) {
             let is_ours = pair.name == asked.ticket_name || is_mark(pair.name, asked.ticket_name);
@@ -187,6 +189,20 @@ impl Watch {
                 seen.echoed_by = echoed_by.unwrap_or(seen.echoed_by);
             }
         }
+    }
+
+    /// A login made another session of this one.
+    pub fn goes_on(&mut self, before: &[u8; 32], after: &[u8; 32]) {
+        if self.went_on.len() < VALUES_MAX {
+            let visitor = self.who(Some(before));
+            self.went_on.insert(self.key.hash_one(Some(after)), visitor);
+        }
+    }
+
+    /// The visitor whose session that is, as a hash.
+    fn who(&self, session: Option<&[u8; 32]>) -> u64 {
+        let print = self.key.hash_one(session);
+        self.went_on.get(&print).copied().unwrap_or(print)
     }
 
     /// How many visitors have done that with the cookie, this one among them.
@@ -258,7 +274,7 @@ impl Watch {
     }
 
     fn place(&self, visitor: &[u8; 32], name: &[u8]) -> u64 {
-        self.key.hash_one((visitor, name))
+        self.key.hash_one((self.who(Some(visitor)), name))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::base::clock::Time;
 use crate::cookie::set_cookie::SetCookie;
 use crate::cookie::tally::{Asked, Tally, Watch};
 use crate::session::Record;
+use crate::session::ticket::Root;
 
 /// How many watches there are at most at a time.
 pub const WATCHES_MAX: usize = 4;
@@ -61,6 +62,17 @@ impl Observers {
             observers: Arc::clone(self),
             seat,
         })
+    }
+
+    /// A login made another session of this one.
+    pub(super) fn goes_on(&self, before: &Root, after: &Root) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        for seat in &*watches {
+            seat.lock().goes_on(&before.0, &after.0);
+        }
     }
 
     fn over(&self, site: &Site) -> Vec<Arc<Seat>> {

@@ -47,6 +47,7 @@ impl Gateway {
         let promises = change.promises();
         let touched = change.touch;
         let logs_in = matches!(change.turn, Turn::LogIn { .. });
+        let was = if logs_in { visit.root() } else { None };
         let ends = change.turn == Turn::End;
         let kept = change.kept_names();
         if ends && line.reason == Reason::StoreOutage {
@@ -77,6 +78,9 @@ impl Gateway {
         };
         match &record {
             Some(made) if logs_in => {
+                if let Some(was) = was {
+                    self.observers.goes_on(&was, &made.root);
+                }
                 if let Some(crowd) = &self.crowd {
                     crowd.hold(Arc::clone(made)).await;
                 }

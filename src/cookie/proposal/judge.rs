@@ -8,9 +8,11 @@ use super::family::tracker;
 pub(super) const SERVLET_SESSION: &str = "JSESSIONID";
 /// How many paths a reason names.
 const PATHS_TOLD: usize = 2;
-/// Among more visitors than that, what one of them did alone opens nothing: anybody can send anything once. A login
-/// makes another visitor of the same person.
+/// Among more visitors than that, what one of them did alone, or fewer than one in ten, opens nothing: anybody can send
+/// anything, and be a few visitors.
 const VISITORS_FEW: u64 = 3;
+/// See there.
+const LONE_SHARE: u64 = 10;
 /// Parts of names by which logins and sessions go.
 const LOGIN_PARTS: &[&str] = &[
     "sess",
@@ -39,7 +41,7 @@ pub(super) enum Choice {
     Hidden,
     /// No rule: too little was seen of it.
     Unseen,
-    /// No rule: the app never set it, and of many visitors one alone brought it.
+    /// No rule: the app never set it, and of many visitors hardly one brought it.
     Lone,
     /// A rule with this mode, this `http_only` and this `placeholder`.
     Rule(Mode, Option<bool>, bool),
@@ -125,8 +127,8 @@ pub(super) fn judge(name: &str, seen: &Sightings, visitors: u64) -> Verdict {
         }
         (true, _) if seen.changed > 0 || echo(seen).is_some() => {
             let reason = format!(
-                "of {} visitors one alone wrote or repeated it; if a script of yours does: mode = \"pass\"",
-                seen.sent_by
+                "only {} wrote or repeated it; if a script of yours does: mode = \"pass\"",
+                visitors_of(seen.changed_by.max(seen.echoed_by), seen.sent_by)
             );
             rule(Mode::Keep, None, reason + &facts(seen))
         }
@@ -162,9 +164,9 @@ fn is_sessionlike(lower: &str) -> bool {
         || words.any(|word| LOGIN_WORDS.contains(&word))
 }
 
-/// Whether one visitor alone did it of many who could have.
+/// Whether hardly anybody did it of many who could have.
 const fn is_lone(who: u64, of: u64) -> bool {
-    who <= 1 && of > VISITORS_FEW
+    of > VISITORS_FEW && (who <= 1 || who < of / LONE_SHARE)
 }
 
 fn visitors_of(who: u64, of: u64) -> String {

@@ -44,7 +44,7 @@ fn kept(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
         .map(|names| format!("Kept by default, since the app only deleted them: {names}."));
     let lone = named(Choice::Lone).map(|names| {
         format!(
-            "Not passed, since the app never set them and one visitor alone brought them: {names}."
+            "Not passed, since the app never set them and hardly a visitor brought them: {names}."
         )
     });
     [hidden, unseen, lone].into_iter().flatten()
@@ -60,13 +60,22 @@ fn cautions(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
              same_site = \"None\"."
         )
     });
-    let kept = |one: &&Judged<'_>| match one.verdict.choice {
-        Choice::Hidden => true,
-        Choice::Rule(mode, ..) => mode == Mode::Keep,
-        Choice::Unseen | Choice::Lone => false,
+    let held = |which: Mode| {
+        let kept = move |one: &&Judged<'_>| match one.verdict.choice {
+            Choice::Hidden => which == Mode::Keep,
+            Choice::Rule(mode, ..) => mode == which,
+            Choice::Unseen | Choice::Lone => false,
+        };
+        let kept = judged.iter().filter(kept);
+        list(kept.filter(|one| one.seen.sent > 0))
     };
-    let earlier = judged.iter().filter(kept);
-    let earlier = list(earlier.filter(|one| one.seen.sent > 0)).map(|names| {
+    let copied = held(Mode::Mirror).map(|names| {
+        format!(
+            "Browsers hold these themselves: {names}. Mirrored cookies are not moved into the jar: whoever is logged in by \
+             them when the rules go live has to log in once more."
+        )
+    });
+    let earlier = held(Mode::Keep).map(|names| {
         format!(
             "Browsers hold these themselves: {names}. A rule with mode = \"keep\" and adopt_until = DATE moves them into \
              the jar; without it, whoever is logged in by them now is logged out."
@@ -86,7 +95,9 @@ fn cautions(judged: &[Judged<'_>]) -> impl Iterator<Item = String> {
              comes from a link."
         )
     });
-    [foreign, earlier, odd, servlet].into_iter().flatten()
+    [foreign, earlier, copied, odd, servlet]
+        .into_iter()
+        .flatten()
 }
 
 /// What was not seen.

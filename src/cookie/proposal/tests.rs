@@ -122,6 +122,52 @@ const JUPYTER: &[Event] = &[
     ),
 ];
 
+/// A script is as much a script after a login as before it.
+#[test]
+fn a_login_makes_no_other_visitor() {
+    let [before, after] = [[1; 32], [2; 32]];
+    let mut watch = Watch::default();
+    let came = |watch: &mut Watch, visitor: &[u8; 32], cookie: &[u8]| {
+        watch.request(&Asked {
+            visitor: Some(visitor),
+            cookies: &[cookie],
+            ticket_name: b"__Host-session",
+            fields: &[],
+            query: "",
+            jar: &[],
+            policy: &CookiePolicy::plain(Mode::Pass),
+        });
+    };
+    let set = SetCookie::read(b"theme=light; Path=/").unwrap();
+    watch.answer(Some(&before), "/", &set, b"__Host-session", NOW);
+    came(&mut watch, &before, b"theme=light");
+    watch.goes_on(&before, &after);
+    came(&mut watch, &after, b"theme=dark");
+    let tally = watch.tally();
+    assert_eq!(tally.visitors, 1);
+    assert_eq!(tally.cookies["theme"].changed, 1);
+    assert_eq!(
+        rules(&propose(tally)),
+        [r#"{ name = "theme", mode = "pass", http_only = false }"#]
+    );
+}
+
+/// What nothing moves into the jar must be told.
+#[test]
+fn whoever_is_logged_in_by_a_mirrored_cookie_is_told_of() {
+    let seen = Sightings {
+        echoed_in: ["authorization".to_owned()].into(),
+        echoed_by: 1,
+        sent: 3,
+        sent_by: 1,
+        ..readable()
+    };
+    let told = propose(&tally(&[("access_token", seen)])).to_string();
+    assert!(told.contains("mode = \"mirror\""), "{told}");
+    let note = "Browsers hold these themselves: access_token. Mirrored cookies are not moved";
+    assert!(told.replace("\n# ", " ").contains(note), "{told}");
+}
+
 /// What a watch tells after these, while browsers got everything (`Mode::Pass`) or nothing (`Mode::Keep`).
 fn watched(events: &[Event], default: Mode) -> Tally {
     let mut watch = Watch::default();
@@ -483,12 +529,18 @@ fn one_visitor_of_many_opens_nothing() {
         ..readable()
     };
     for seen in [changed, echoed] {
-        for (who, of, wanted) in [(1, 3, pass), (1, 4, keep), (2, 9, pass)] {
+        for (who, of, wanted) in [
+            (1, 3, pass),
+            (1, 4, keep),
+            (2, 9, pass),
+            (2, 29, pass),
+            (2, 30, keep),
+        ] {
             let (rules, told) = by(who, of, &seen);
             assert_eq!(rules, [wanted], "{who} of {of}: {told}");
         }
         assert!(by(2, 9, &seen).1.contains("from 2 of 9 visitors"));
-        assert!(by(1, 4, &seen).1.contains("of 4 visitors one alone"));
+        assert!(by(1, 4, &seen).1.contains("only 1 of 4 visitors wrote"));
         assert!(by(1, 1, &seen).1.contains("from one visitor"));
     }
     let made = Sightings {
@@ -501,7 +553,7 @@ fn one_visitor_of_many_opens_nothing() {
     let (rules, told) = by(0, 1, &made);
     assert_eq!(rules, [""; 0]);
     assert!(
-        told.contains("one visitor alone brought them: theme"),
+        told.contains("hardly a visitor brought them: theme"),
         "{told}"
     );
     // Nor by a crowd of names, nor by one that goes by the name of a guard.
