@@ -318,6 +318,8 @@ impl Gateway {
         if !announces {
             body = body.refusing_trailers();
         }
+        // Who sends nothing of a body holds no place at the app that others need.
+        body.begin().await.map_err(Refusal::VisitorBody)?;
         let asked = Stopwatch::start();
         let request = take_request(head, body);
         let upstreams = &site.upstreams;

@@ -3,6 +3,7 @@
 //! Bodies are streams; nothing here holds one whole, except the short ones that we write ourselves.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,8 +58,8 @@ impl Body {
         }
     }
 
-    /// The body of a visitor's request, within `limits`. It is read only as fast as the app takes it, so a visitor who
-    /// expects `100 Continue` gets it when the app's connection is there.
+    /// The body of a visitor's request, within `limits`. Beyond what [`Body::begin`] reads, it is read only as fast as
+    /// the app takes it.
     pub fn visitor(incoming: Incoming, limits: BodyLimits) -> Self {
         if incoming.is_end_stream() {
             Self::Empty
@@ -109,6 +110,19 @@ impl Body {
             body.refuse_trailers();
         }
         self
+    }
+
+    /// Waits until something of a visitor's body is here, within its limits; no other body is waited for. A visitor who
+    /// expects `100 Continue` gets it now. Until then nothing shall be taken from others: no connection to an app, no
+    /// place.
+    ///
+    /// # Errors
+    /// The body is refused, or did not come.
+    pub async fn begin(&mut self) -> Result<(), BodyFault> {
+        match self {
+            Self::Visitor(body) => poll_fn(|cx| body.poll_begin(cx)).await,
+            Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_) => Ok(()),
+        }
     }
 
     /// How many bytes it has, if that is known.

@@ -47,6 +47,8 @@ pub struct VisitorBody {
     tap: Option<Tap>,
     progress: Rc<Progress>,
     received: u64,
+    /// Came before the app was asked; given out first.
+    early: Option<Frame<Bytes>>,
     waited: Duration,
     /// Runs while a part is awaited.
     waiting: Option<Stopwatch>,
@@ -93,6 +95,7 @@ impl VisitorBody {
             tap: None,
             progress: Rc::default(),
             received: 0,
+            early: None,
             waited: Duration::ZERO,
             waiting: None,
             timer: None,
@@ -118,17 +121,33 @@ impl VisitorBody {
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        self.ended || self.incoming.is_end_stream()
+        self.early.is_none() && (self.ended || self.incoming.is_end_stream())
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let early = self.early.as_ref().and_then(Frame::data_ref);
+        let early = early.map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+        match self.incoming.size_hint().exact() {
+            Some(left) => SizeHint::with_exact(left.saturating_add(early)),
+            None => SizeHint::default(),
+        }
+    }
+
+    /// Ready when something of it is here, be that its end: as much as came at once, and no more.
+    pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFault>> {
+        if self.early.is_none() && !self.ended {
+            self.early = ready!(self.poll_frame(cx)).transpose()?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if let Some(early) = self.early.take() {
+            return Poll::Ready(Some(Ok(early)));
+        }
         if self.ended {
             return Poll::Ready(None);
         }

@@ -52,6 +52,15 @@ impl Recorder {
         Gate::before(self.addr, setup).await
     }
 
+    /// The same with lines for `[[site]]`.
+    pub async fn gate_for_site(&self, site: &str) -> Gate {
+        let setup = Setup {
+            site,
+            ..Setup::default()
+        };
+        Gate::before(self.addr, setup).await
+    }
+
     /// All bytes, connection after connection.
     pub fn bytes(&self) -> String {
         let seen = self.seen.lock().expect("the log").concat();

@@ -149,3 +149,34 @@ async fn a_reader_that_takes_nothing_does_not_hold_up_others() {
     })
     .await;
 }
+
+/// Promise: who sends the head of a request and nothing of its body takes no place at the app from others.
+#[tokio::test]
+async fn a_body_that_does_not_begin_costs_the_app_nothing() {
+    let app = Recorder::start().await;
+    let site = "[site.upstream_options]\nconnections = 1\nconnect_timeout = \"1s\"";
+    let gate = app.gate_for_site(site).await;
+    let mut silent = Vec::new();
+    for number in 0..16 {
+        let mut raw = Raw::tls(&gate, "localhost").await;
+        raw.send(format!(
+            "POST /silent{number} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        ))
+        .await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 100 "));
+        silent.push(raw);
+    }
+
+    for _ in 0..8 {
+        let browser = gate.browser();
+        assert_eq!(browser.get("/").send().await.status(), 200);
+        assert_eq!(browser.post("/", "spoken").send().await.status(), 200);
+    }
+    assert!(!app.bytes().contains("/silent"), "{}", app.bytes());
+
+    for raw in &mut silent {
+        raw.send("some").await;
+        raw.send("thing").await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 200 "));
+    }
+}
