@@ -20,8 +20,7 @@ const FIELDS_USUAL: usize = 24;
 pub(in crate::upstream) struct Head {
     pub(in crate::upstream) status: StatusCode,
     pub(in crate::upstream) headers: HeaderMap,
-    /// The connection is good for this answer only: the app says so, speaks HTTP/1.0, or has framed the answer in two
-    /// ways, which is how smuggling begins.
+    /// The connection is good for this answer only: the app says so, or speaks HTTP/1.0.
     pub(in crate::upstream) closes: bool,
 }
 
@@ -118,11 +117,11 @@ impl Ending {
         Ok(())
     }
 
-    /// A transfer coding makes lengths void (RFC 9112, 6.3), and a message without content has none (RFC 9110, 8.6).
+    /// A length beside a transfer coding is how smuggling begins: RFC 9112, 6.3, lets a reader believe the coding, and one
+    /// on the way that believes the length sees another message. A message without content has no length (RFC 9110, 8.6).
     fn head(&mut self, mut headers: HeaderMap) -> Result<Head, Flaw> {
-        let closes = self.closes || self.old || self.coding && self.length.is_some();
-        if self.coding {
-            self.length = None;
+        if self.coding && self.length.is_some() {
+            return Err(Flaw::TwoFramings);
         }
         match self
             .length
@@ -135,7 +134,7 @@ impl Ending {
         Ok(Head {
             status: StatusCode::from_u16(self.status).map_err(|_| Flaw::StatusLine)?,
             headers,
-            closes,
+            closes: self.closes || self.old,
         })
     }
 }

@@ -4,9 +4,9 @@
 //! the other's next message. And here it is known where a message ends: what comes after it was not asked for.
 //!
 //! Refused are: lines that do not end in CRLF, control characters, names that are no tokens, folded lines, a status line
-//! of another form or version, lengths that differ or are no number, transfer codings other than `chunked`, sizes of
-//! chunks that are more than hexadecimal digits, heads and trailers larger than the limit or with too many fields, and
-//! too many interim responses.
+//! of another form or version, lengths that differ or are no number, a length beside a transfer coding, codings other than
+//! `chunked`, sizes of chunks that are more than hexadecimal digits, heads and trailers larger than the limit or with too
+//! many fields, and too many interim responses.
 
 mod chunk;
 mod head;
@@ -242,6 +242,9 @@ pub enum Flaw {
     /// `Content-Length` is no number, or there are two that differ.
     #[error("the length is no number, or there are two that differ")]
     Length,
+    /// `Content-Length` and `Transfer-Encoding`: it can be read in two ways.
+    #[error("it has both a length and a transfer coding")]
+    TwoFramings,
     /// A transfer coding that we do not undo, or one where there can be none.
     #[error("a transfer coding other than chunked")]
     Coding,
