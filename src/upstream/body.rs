@@ -10,15 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::balance::InFlight;
+use super::flow::Flow;
 use super::http1::{Answer, Switched};
-use super::http2::StreamLease;
 use super::patience::Patience;
 use super::until::UntilBody;
 use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
@@ -216,12 +215,7 @@ pub struct AppBody {
 /// Where the parts come from, and what has to be given back.
 pub(super) enum Source {
     Http1(Answer),
-    Http2 {
-        stream: RecvStream,
-        /// What is left of the length that the head told.
-        left: Option<u64>,
-        hold: Option<StreamLease>,
-    },
+    Http2(Flow),
 }
 
 impl AppBody {
@@ -238,7 +232,7 @@ impl AppBody {
     fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
         match &mut self.source {
             Source::Http1(answer) => answer.move_to(places),
-            Source::Http2 { hold, .. } => hold.as_mut().is_none_or(|lease| lease.move_to(places)),
+            Source::Http2(flow) => flow.move_to(places),
         }
     }
 
@@ -251,7 +245,7 @@ impl AppBody {
     pub(super) fn into_switched(self) -> Option<(Switched, OwnedSemaphorePermit)> {
         match self.source {
             Source::Http1(answer) => answer.into_switched(),
-            Source::Http2 { .. } => None,
+            Source::Http2(_) => None,
         }
     }
 
@@ -299,11 +293,7 @@ impl Source {
         match self {
             // It does so by itself, as it knows first.
             Self::Http1(_) => {}
-            Self::Http2 { hold, .. } => {
-                if let Some(lease) = hold.take() {
-                    lease.release();
-                }
-            }
+            Self::Http2(flow) => flow.give_back(),
         }
     }
 
@@ -311,48 +301,28 @@ impl Source {
     fn cut(&mut self) {
         match self {
             Self::Http1(answer) => answer.cut(),
-            Self::Http2 { hold, .. } => *hold = None,
+            Self::Http2(flow) => flow.cut(),
         }
     }
 
     fn is_end(&self) -> bool {
         match self {
             Self::Http1(answer) => answer.is_end(),
-            Self::Http2 { stream, .. } => stream.is_end_stream(),
+            Self::Http2(flow) => flow.is_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http1(answer) => answer.size_hint(),
-            Self::Http2 { left, .. } => left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Http2(flow) => flow.size_hint(),
         }
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         match self {
             Self::Http1(answer) => answer.poll_part(cx),
-            Self::Http2 { stream, left, .. } => {
-                if let Some(data) = ready!(stream.poll_data(cx)) {
-                    return Poll::Ready(Some(data.map_err(|cause| Arc::new(cause) as _).map(
-                        |data| {
-                            // The visitor's side takes one part at a time, so this is when there is room for more. It
-                            // fails only when the stream has ended, and then nobody waits for room.
-                            let _ = stream.flow_control().release_capacity(data.len());
-                            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                            *left = left.map(|left| left.saturating_sub(length));
-                            Frame::data(data)
-                        },
-                    )));
-                }
-                let trailers = ready!(stream.poll_trailers(cx));
-                let trailers = trailers.map_err(|cause| Arc::new(cause) as _);
-                Poll::Ready(
-                    trailers
-                        .map(|fields| fields.map(Frame::trailers))
-                        .transpose(),
-                )
-            }
+            Self::Http2(flow) => flow.poll_part(cx),
         }
     }
 }

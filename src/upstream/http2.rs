@@ -24,6 +24,7 @@ use super::UpstreamSettings;
 use super::body::{AppBody, Body, Source};
 use super::client::{Again, Failure, patience, spare};
 use super::fault::UpstreamFault;
+use super::flow::Flow;
 use super::framing;
 use super::pour::{Pour, PourFault};
 use super::pulse::Pulse;
@@ -388,9 +389,8 @@ fn accept(
     } else {
         let left = framing::length_of(&head.headers);
         let patience = patience(settings, &head.headers);
-        let hold = Some(lease);
-        let source = Source::Http2 { stream, left, hold };
-        Body::App(AppBody::new(source, patience))
+        let flow = Flow::begin(stream, left, lease).map_err(UpstreamFault::Http2)?;
+        Body::App(AppBody::new(Source::Http2(flow), patience))
     };
     Ok(Response::from_parts(head, body))
 }

@@ -373,6 +373,46 @@ fn a_response_that_breaks_off_is_not_whole() {
     });
 }
 
+/// Promise: an answer whose length disagrees with its body is none, as long as nothing of it was passed on; after that it
+/// breaks off.
+#[test]
+fn an_answer_of_another_length_than_it_says_is_refused_or_cut() {
+    for parts in [&["more"][..], &["l"], &["", "l"], &["l", "e"], &[]] {
+        on_one_core(async {
+            let app = listen().await;
+            let (pool, to) = (Pool::new(), Arc::new(h2c(&app)));
+            let visit = go(&pool, &to, get("/"));
+            let mut connection = accept(&app).await;
+            let (_, mut respond) = next(&mut connection).await;
+            let head = Response::builder().header("content-length", "3").body(());
+            let ends = parts.is_empty();
+            let mut stream = respond.send_response(head.unwrap(), ends).unwrap();
+            for (at, part) in parts.iter().enumerate() {
+                let part = Bytes::from_static(part.as_bytes());
+                stream.send_data(part, at + 1 == parts.len()).unwrap();
+            }
+            spawn(connection);
+            let unanswered = visit.await.unwrap().unwrap_err();
+            let fault = &unanswered.fault;
+            assert!(matches!(fault, UpstreamFault::Http2(_)), "{fault:?}");
+        });
+    }
+    on_one_core(async {
+        let app = listen().await;
+        let (pool, to) = (Pool::new(), Arc::new(h2c(&app)));
+        let visit = go(&pool, &to, get("/"));
+        let mut connection = accept(&app).await;
+        let (_, mut respond) = next(&mut connection).await;
+        let head = Response::builder().header("content-length", "3").body(());
+        let mut stream = respond.send_response(head.unwrap(), false).unwrap();
+        spawn(connection);
+        let response = visit.await.unwrap().unwrap();
+        stream.send_data(Bytes::from_static(b"l"), true).unwrap();
+        let fault = text(response).await.unwrap_err();
+        assert!(matches!(fault, BodyFault::AppBroke(_)), "{fault:?}");
+    });
+}
+
 #[test]
 fn interim_responses_are_not_the_response_and_have_an_end() {
     for (count, good) in [(3, true), (40, false)] {
