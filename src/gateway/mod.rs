@@ -51,6 +51,7 @@ use arc_swap::ArcSwap;
 use http::header::{HeaderValue, TRAILER};
 use http::request::Parts;
 use http::{Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -133,6 +134,7 @@ impl Gateway {
         gateway.meter.count(Count::Requests);
         // Here and not in the future, which would keep room for the whole as well as for its parts.
         let (mut head, body) = request.into_parts();
+        let has_body = !body.is_end_stream();
         let hops = gateway.forwarded.read(&head.headers, arrival.peer.ip());
         let mut line = gateway.begin_line(&head, &hops);
         async move {
@@ -140,7 +142,8 @@ impl Gateway {
                 .serve(&arrival, &hops, &pool, (&mut head, body), &mut line)
                 .await;
             line.refusal = None;
-            let mut response = served.unwrap_or_else(|refusal| gateway.refuse(&refusal, &mut line));
+            let mut response =
+                served.unwrap_or_else(|refusal| gateway.refuse(&refusal, has_body, &mut line));
             round_off(&mut response, &line.method, gateway.hsts.as_ref());
             line.status = response.status().as_u16();
             response.map(|body| Logged::new(body, line))
@@ -336,7 +339,8 @@ impl Gateway {
         ))
     }
 
-    fn refuse(&self, refusal: &Refusal, line: &mut Line) -> Response<Body> {
+    /// `has_body`: the request has one, which is left unread.
+    fn refuse(&self, refusal: &Refusal, has_body: bool, line: &mut Line) -> Response<Body> {
         self.meter.count(Count::Refusals);
         line.refusal = Some(refusal.word());
         let request_id = &*line.request_id;
@@ -356,7 +360,7 @@ impl Gateway {
             }
             _ => tracing::debug!(request_id, %error, "refused"),
         }
-        refusal.answer(request_id, line.version)
+        refusal.answer(request_id, line.version, has_body)
     }
 
     /// Who looks on at the cookies of a site.

@@ -92,8 +92,8 @@ impl Refusal {
     }
 
     /// The answer. It says what happened in general words; addresses, causes and versions are for
-    /// the log, where the request id finds them.
-    pub fn answer(&self, request_id: &str, version: Version) -> Response<Body> {
+    /// the log, where the request id finds them. `has_body`: the request has a body that nobody reads.
+    pub fn answer(&self, request_id: &str, version: Version, has_body: bool) -> Response<Body> {
         let status = self.status();
         let reason = status.canonical_reason().unwrap_or("Error");
         let text = format!(
@@ -119,7 +119,8 @@ impl Refusal {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if version != Version::HTTP_2 && self.ends_the_connection() {
+        // The connection ends with what is left unread on it, and a visitor who is told so does not ask for more there.
+        if version != Version::HTTP_2 && (has_body || self.ends_the_connection()) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -84,3 +84,28 @@ async fn trailers_and_extensions_are_bounded() {
         assert_eq!(status(&gate, format!("{post}{body}")).await, "400");
     }
 }
+
+/// Promise: a refusal that leaves a body unread says that the connection ends with it, and ends it.
+#[tokio::test]
+async fn a_refused_body_is_the_last_thing_on_its_connection() {
+    let app = Recorder::start().await;
+    let gate = app.gate().await;
+    let many = "c=d; ".repeat(400) + "e=f";
+    let table = [
+        (
+            "404",
+            format!("/.cloakroom/nothing HTTP/1.1\r\nHost: localhost"),
+        ),
+        ("400", "/a%2fb HTTP/1.1\r\nHost: localhost".to_owned()),
+        ("421", "/ HTTP/1.1\r\nHost: unknown.test".to_owned()),
+        (
+            "431",
+            format!("/ HTTP/1.1\r\nHost: localhost\r\nCookie: {many}"),
+        ),
+    ];
+    for (expected, start) in table {
+        let request = format!("POST {start}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+        assert_eq!(status(&gate, request).await, expected);
+    }
+    assert_eq!(app.bytes(), "");
+}
