@@ -170,6 +170,8 @@ pub fn server_config(
     // Tickets resume on every core; a table of sessions would only take memory beside them.
     config.ticketer = Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    // Each costs a key schedule, and whoever resumes gets another.
+    config.send_tls13_tickets = 1;
     // A replayed first flight must never reach an app (RFC 8470).
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
