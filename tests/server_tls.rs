@@ -24,10 +24,10 @@ use cloakroom::base::meter::Count;
 use cloakroom::gateway::Arrival;
 use cloakroom::headers::strict::Fault;
 use cloakroom::server::tls::{CertificateSet, TlsSettings, TlsVersion};
+use cloakroom::upstream::visitor::Incoming;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tls::{Ca, Plan, Server, TestBody, connect, credulous_client, shown_hosts, text};
@@ -90,7 +90,7 @@ fn get(path: &str) -> Request<Empty<Bytes>> {
         .unwrap()
 }
 
-async fn body(response: hyper::Result<Response<Incoming>>) -> String {
+async fn body(response: hyper::Result<Response<hyper::body::Incoming>>) -> String {
     let collected = soon(response.unwrap().into_body().collect()).await;
     String::from_utf8(collected.unwrap().to_bytes().to_vec()).unwrap()
 }
@@ -628,19 +628,23 @@ async fn a_panic_ends_one_request_and_not_the_core() {
 #[tokio::test]
 async fn an_upgraded_connection_is_a_tunnel_that_still_counts() {
     let ca = Ca::new();
-    let server = Server::start(localhost(&ca), |_, request| async move {
-        tokio::task::spawn_local(async move {
-            let upgraded = hyper::upgrade::on(request).await.unwrap();
-            let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
-            let _ = tokio::io::copy(&mut read, &mut write).await;
-        });
-        let mut response = text("");
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert("connection", "upgrade".parse().unwrap());
-        headers.insert("upgrade", "echo".parse().unwrap());
-        response
-    });
+    let server = Server::start(
+        localhost(&ca),
+        |_, mut request: Request<Incoming>| async move {
+            let upgrade = request.body_mut().take_upgrade().unwrap();
+            tokio::task::spawn_local(async move {
+                let upgraded = upgrade.opened().await.ok().unwrap();
+                let (mut read, mut write) = tokio::io::split(upgraded);
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+            let mut response = text("");
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = response.headers_mut();
+            headers.insert("connection", "upgrade".parse().unwrap());
+            headers.insert("upgrade", "echo".parse().unwrap());
+            response
+        },
+    );
     let mut request = get("/");
     let headers = request.headers_mut();
     headers.insert("connection", "upgrade".parse().unwrap());

@@ -6,13 +6,13 @@
 //! [strict reading](crate::headers::strict) has done so before; its verdict comes as an extension of a request that
 //! stands for the refused one.
 
+use h2::ext::Protocol;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Method, Version};
-use hyper::ext::Protocol;
 
 use super::Arrival;
 use super::path::NormalPath;

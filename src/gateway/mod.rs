@@ -52,8 +52,6 @@ use http::header::{HeaderValue, TRAILER};
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Line, Logged};
@@ -85,6 +83,7 @@ use crate::headers::hop;
 use crate::headers::websocket::Handshake;
 use crate::session::{Home, Place, SessionIds, Turn};
 use crate::store::Store;
+use crate::upstream::visitor::Incoming;
 use crate::upstream::{Body, BodyLimits, Pool, tunnel};
 
 /// How a request came to us: one for each connection, shared by its requests.
@@ -310,10 +309,10 @@ impl Gateway {
         (pool, home): (&Pool, Option<Home>),
         site: &Site,
         head: &mut Parts,
-        (body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
+        (mut body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
         line: &mut Line,
     ) -> Result<(Response<Body>, Option<Joint>), Refusal> {
-        let visitor_side = head.extensions.remove::<OnUpgrade>();
+        let visitor_side = body.take_upgrade();
         let announces = line.version == Version::HTTP_2 || head.headers.contains_key(TRAILER);
         let mut body = Body::visitor(body, self.body_limits)
             .screening_trailers(Arc::clone(&site.trailers))

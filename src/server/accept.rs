@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 use crate::base::causes::Causes;
@@ -21,6 +20,7 @@ use crate::server::proxy_protocol;
 use crate::server::serving::Serving;
 use crate::server::socket::{Newcomer, Socket};
 use crate::server::unintroduced;
+use crate::upstream::visitor::Incoming;
 
 /// Connections that the kernel keeps for us until we take them; it caps this by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;

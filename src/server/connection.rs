@@ -12,8 +12,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -25,10 +23,10 @@ use crate::server::drain::Drain;
 use crate::server::h1::serve_h1;
 use crate::server::h2::serve_h2;
 use crate::server::socket::Newcomer;
-use crate::server::stream::{Held, SameCore};
 use crate::server::tls::ALPN_H2;
 use crate::server::wire::Wire;
 use crate::server::{Limits, ServerSettings};
+use crate::upstream::visitor::Incoming;
 
 /// What the connections of one core share.
 pub(super) struct Core<H> {
@@ -150,38 +148,4 @@ async fn handshake<H>(wire: Wire, core: &Core<H>) -> Result<Box<TlsStream<Wire>>
         },
         () = core.drain.was_cut() => Err(HandshakeFault::Cut),
     }
-}
-
-/// The handler as hyper calls it, with each request counted as under way until its response body is dropped.
-/// `streams`: who runs the streams of this connection, if it is HTTP/2.
-pub(super) fn service<H, F, B>(
-    activity: &Arc<Activity>,
-    arrival: &Rc<Arrival>,
-    core: &Rc<Core<H>>,
-    streams: Option<SameCore>,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<Held<B>>,
-    Error = std::convert::Infallible,
-    Future: 'static,
-> + use<H, F, B>
-where
-    H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + Unpin + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let activity = Arc::clone(activity);
-    let arrival = Rc::clone(arrival);
-    let core = Rc::clone(core);
-    service_fn(move |request: Request<Incoming>| {
-        let bytes_begin_head = streams.is_none() && request.body().is_end_stream();
-        let under_way = activity.request(bytes_begin_head);
-        let answer = (core.handler)(Rc::clone(&arrival), request);
-        let pace = streams.as_ref().map(SameCore::expect_stream);
-        async move {
-            let answer = answer.await;
-            Ok(answer.map(|body| Held::new(body, under_way, pace)))
-        }
-    })
 }

@@ -23,6 +23,9 @@ pub(super) enum Ended {
     /// The peer broke the protocol or went away, or the socket failed.
     #[error("the connection failed")]
     Http(#[from] hyper::Error),
+    /// The same on HTTP/2.
+    #[error("the connection failed")]
+    Http2(#[from] h2::Error),
     /// The socket failed.
     #[error("the connection failed")]
     Io(#[source] std::io::Error),

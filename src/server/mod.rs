@@ -21,7 +21,6 @@ mod h1;
 mod h2;
 mod serving;
 mod socket;
-mod stream;
 mod unintroduced;
 mod wire;
 
@@ -37,7 +36,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use ipnet::IpNet;
 
 use crate::base::latest::Latest;
@@ -46,6 +44,7 @@ use crate::gateway::Arrival;
 use crate::server::drain::Drain;
 use crate::server::listener::Listener;
 use crate::server::serving::Serving;
+use crate::upstream::visitor::Incoming;
 
 /// What the listeners and their connections are held to.
 #[derive(Clone, Debug)]

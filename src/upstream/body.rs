@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::balance::InFlight;
@@ -21,6 +20,7 @@ use super::http1::{Answer, Switched};
 use super::patience::Patience;
 use super::until::UntilBody;
 use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
+use super::visitor::{Broken, Incoming};
 
 /// Removes from trailers what may not pass.
 pub type ScreenTrailers = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
@@ -358,7 +358,7 @@ pub enum BodyFault {
     Trailers,
     /// The visitor's connection or stream ended, or its framing is broken.
     #[error("the visitor's body broke off")]
-    VisitorGone(#[source] Arc<hyper::Error>),
+    VisitorGone(#[source] Arc<Broken>),
     /// The app's connection ended in the middle of a response, or its framing is broken.
     #[error("the app's response broke off")]
     AppBroke(#[source] Arc<dyn std::error::Error + Send + Sync>),

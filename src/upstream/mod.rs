@@ -14,6 +14,7 @@
 //! patience  how long the next part of a response may be waited for
 //! fault     why there is no response, and whether the request may go elsewhere
 //! tunnel    two upgraded streams, joined
+//! visitor   the other end: a request's body, and the ways back that go with it, as the server hands them over
 //! ```
 //!
 //! Everything here lives on one core: a [`Pool`] is made on the thread that uses it and needs a
@@ -48,6 +49,7 @@ mod until;
 mod upload;
 
 pub mod tunnel;
+pub mod visitor;
 
 pub use address::{Address, AddressFault};
 pub use balance::{

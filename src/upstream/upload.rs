@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use zeroize::Zeroizing;
@@ -21,6 +20,7 @@ use crate::base::clock::Stopwatch;
 use crate::base::secret::Secret;
 
 use super::body::{BodyFault, ScreenTrailers, screened};
+use super::visitor::Incoming;
 
 /// How long a body may drip before its average counts: links stall, and the first packets are slow.
 pub const RATE_GRACE: Duration = Duration::from_secs(5);

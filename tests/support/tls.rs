@@ -22,10 +22,10 @@ use cloakroom::server::tls::{
     CertificateSet, Certificates, TlsSettings, TlsVersion, server_config,
 };
 use cloakroom::server::{Limits, Listeners, ServerSettings, Setup, accept, run_core};
+use cloakroom::upstream::visitor::Incoming;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};

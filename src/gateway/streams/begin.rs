@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::{Response, StatusCode};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 
 use super::super::Gateway;
 use super::super::access_log::Line;
@@ -12,12 +11,13 @@ use super::super::site::Site;
 use super::stream::{About, Kind};
 use super::subject::Subject;
 use crate::upstream::tunnel::AppSide;
+use crate::upstream::visitor::Upgrade;
 use crate::upstream::{Body, is_event_stream};
 
 /// Both sides of an upgrade, before they are joined.
 pub struct Joint {
     /// The visitor's.
-    pub visitor: OnUpgrade,
+    pub visitor: Upgrade,
     /// The app's.
     pub app: AppSide,
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod connection;
+mod held;
 mod strict;
 mod talk;
 
@@ -18,12 +19,13 @@ use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::connection::Connection;
+use self::held::Held;
 use self::strict::Strict;
 use self::talk::Talk;
 use crate::base::causes::Causes;
@@ -35,7 +37,7 @@ use crate::server::activity::Activity;
 use crate::server::connection::Core;
 use crate::server::drain::Stage;
 use crate::server::drive::{Asks, drive_asking};
-use crate::server::stream::Held;
+use crate::upstream::visitor::{Incoming, Upgrade};
 
 /// hyper takes no less.
 const H1_BUFFER_MIN: usize = 8 * 1024;
@@ -112,8 +114,12 @@ fn service<H, F, B>(
     arrival: &Rc<Arrival>,
     core: &Rc<Core<H>>,
     talk: &Arc<Talk>,
-) -> impl Service<Request<Incoming>, Response = Response<Held<B>>, Error = Infallible, Future: 'static>
-+ Unpin
+) -> impl Service<
+    Request<hyper::body::Incoming>,
+    Response = Response<Held<B>>,
+    Error = Infallible,
+    Future: 'static,
+> + Unpin
 + use<H, F, B>
 where
     H: Fn(Rc<Arrival>, Request<Incoming>) -> F + 'static,
@@ -125,11 +131,14 @@ where
     let arrival = Rc::clone(arrival);
     let core = Rc::clone(core);
     let talk = Arc::clone(talk);
-    service_fn(move |mut request: Request<Incoming>| {
+    service_fn(move |request: Request<hyper::body::Incoming>| {
         let (number, fault) = talk.request();
+        let (mut head, body) = request.into_parts();
+        let upgrade = head.extensions.remove::<OnUpgrade>().map(Upgrade::Http1);
         if let Some(fault) = fault {
-            request.extensions_mut().insert(fault);
+            head.extensions.insert(fault);
         }
+        let request = Request::from_parts(head, Incoming::http1(body, upgrade, None));
         let under_way = activity.request(activity.expects_head());
         let answer = (core.handler)(Rc::clone(&arrival), request);
         let talk = Arc::clone(&talk);
@@ -143,7 +152,7 @@ where
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
-            Ok(answer.map(|body| Held::new(body, under_way, None)))
+            Ok(answer.map(|body| Held::new(body, under_way)))
         }
     })
 }

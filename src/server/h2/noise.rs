@@ -43,6 +43,7 @@ pub(super) struct Noise {
     updates: Cell<u64>,
     bytes_written: Cell<u64>,
     head_is_open: Cell<bool>,
+    heard: Cell<bool>,
 }
 
 impl Noise {
@@ -53,6 +54,7 @@ impl Noise {
             updates: Cell::new(0),
             bytes_written: Cell::new(0),
             head_is_open: Cell::new(false),
+            heard: Cell::new(false),
         }
     }
 
@@ -66,6 +68,11 @@ impl Noise {
     /// Whether a header block has begun and not ended.
     pub(super) fn head_is_open(&self) -> bool {
         self.head_is_open.get()
+    }
+
+    /// Whether anything has come since this was asked last.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard.replace(false)
     }
 
     fn count_useless(&self) {
@@ -155,7 +162,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Heard<I> {
         let heard = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut heard.io).poll_read(cx, buffer);
-        heard.hear(&buffer.filled()[before..]);
+        let fresh = &buffer.filled()[before..];
+        if !fresh.is_empty() {
+            heard.noise.heard.set(true);
+            heard.hear(fresh);
+        }
         read
     }
 }

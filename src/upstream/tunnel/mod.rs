@@ -13,8 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Response;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -24,6 +22,7 @@ use self::way::Way;
 use super::balance::InFlight;
 use super::body::Body;
 use super::http1::Switched;
+use super::visitor::{NotOpened, Upgrade};
 
 /// How long the other direction may go on when one has ended.
 const LINGER: Duration = Duration::from_secs(5);
@@ -96,19 +95,18 @@ pub struct AppSide {
 }
 
 impl AppSide {
-    /// Waits for the visitor's side, then carries bytes between them as [`join`] does. `visitor` is what
-    /// [`hyper::upgrade::on`] gave for the visitor's request.
+    /// Waits for the visitor's side, then carries bytes between them as [`join`] does.
     ///
     /// # Errors
     /// When the visitor's side was not upgraded: it has gone before.
     pub async fn carry(
         self,
-        visitor: OnUpgrade,
+        visitor: Upgrade,
         idle: Duration,
         moved: &AtomicBool,
         stop: impl Future<Output = Parting>,
-    ) -> Result<Carried, hyper::Error> {
-        let visitor = TokioIo::new(visitor.await?);
+    ) -> Result<Carried, NotOpened> {
+        let visitor = visitor.opened().await?;
         let carried = join(visitor, self.stream, idle, moved, stop).await;
         drop(self.place);
         Ok(carried)
