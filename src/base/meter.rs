@@ -33,6 +33,7 @@ counts! {
     Handshakes => "tls_handshakes", "TLS handshakes that succeeded.";
     HandshakeFailures => "tls_handshake_failures", "TLS handshakes that failed or timed out.";
     ConnectionsRefused => "connections_refused", "Connections closed at once because the limit was reached.";
+    EarlyHints => "early_hints", "103 Early Hints of apps that were passed on to visitors.";
     ConnectionsAbused => "connections_abused", "HTTP/2 connections closed for abuse: too many streams broken off, too many empty frames, a head that did not end.";
     ProxyHeadersRefused => "proxy_headers_refused", "Connections closed because they did not begin with the PROXY header of a trusted proxy.";
     TicketsForged => "tickets_forged", "Tickets whose tag did not verify.";

@@ -5,13 +5,15 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY,
 };
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 
 use super::admit::{AdmitFault, is_websocket_connect};
 use super::refusal::Refusal;
-use crate::headers::hop;
+use crate::base::meter::{Count, Meter};
 use crate::headers::websocket::Handshake;
+use crate::headers::{early, hop};
+use crate::upstream::visitor::Aside;
 use crate::upstream::{Body, UpstreamFault};
 
 /// What is served here, for an OPTIONS that may not go on to an app.
@@ -79,6 +81,16 @@ pub(super) fn accept_upgrade(
         return Err(Refusal::NoWebSocket);
     }
     Ok(())
+}
+
+/// Passes on to the visitor what an app says before its answer, as far as it is a hint and nothing else.
+pub(super) fn hint_to<'a>(aside: &'a Aside, meter: &'a Meter) -> impl Fn(HeaderMap) + 'a {
+    |mut fields| {
+        early::screen(&mut fields);
+        if !fields.is_empty() && aside.hint(fields) {
+            meter.count(Count::EarlyHints);
+        }
+    }
 }
 
 /// What every answer has, whoever made it: HSTS if it is configured, and no body if HEAD was asked. HTTP/1.1 holds that back

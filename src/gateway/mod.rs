@@ -58,7 +58,7 @@ use self::access_log::{AccessLog, Line, Logged};
 use self::admit::{AdmitFault, AdmitLimits, admit};
 use self::cookies::{Before, Written};
 use self::crowd::Crowd;
-use self::duties::{accept_upgrade, begin_websocket, count_hop, round_off};
+use self::duties::{accept_upgrade, begin_websocket, count_hop, hint_to, round_off};
 use self::forward::{Call, take_request};
 use self::learn::{Scene, learn};
 use self::newcomers::Newcomers;
@@ -84,7 +84,7 @@ use crate::headers::websocket::Handshake;
 use crate::session::{Home, Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::visitor::Incoming;
-use crate::upstream::{Body, BodyLimits, Pool, tunnel};
+use crate::upstream::{Body, BodyLimits, Pool, TellEarly, tunnel};
 
 /// How a request came to us: one for each connection, shared by its requests.
 #[derive(Clone, Debug)]
@@ -313,6 +313,7 @@ impl Gateway {
         line: &mut Line,
     ) -> Result<(Response<Body>, Option<Joint>), Refusal> {
         let visitor_side = body.take_upgrade();
+        let aside = body.aside().cloned();
         let announces = line.version == Version::HTTP_2 || head.headers.contains_key(TRAILER);
         let mut body = Body::visitor(body, self.body_limits)
             .screening_trailers(Arc::clone(&site.trailers))
@@ -325,7 +326,10 @@ impl Gateway {
         let asked = Stopwatch::start();
         let request = take_request(head, body);
         let upstreams = &site.upstreams;
-        let mut response = upstreams.send(pool, request, home, &self.clock).await?;
+        let hint = aside.as_deref().map(|aside| hint_to(aside, &self.meter));
+        let early = hint.as_ref().map(|hint| hint as TellEarly<'_>);
+        let sent = upstreams.send(pool, request, home, &self.clock, early);
+        let mut response = sent.await?;
         line.app = Some(asked.elapsed());
         accept_upgrade(websocket.as_ref(), &mut response)?;
         *response.version_mut() = line.version;

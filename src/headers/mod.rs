@@ -16,7 +16,8 @@
 //! A `Connection` field can name any field for removal, so ours are written after step 2. Request and response
 //! trailers go through [`identity::Stamp::screen_trailers`].
 //!
-//! On the way back: [`directive::take`], then [`hop::strip_response`], then [`location::rewrite`].
+//! On the way back: [`directive::take`], then [`hop::strip_response`], then [`location::rewrite`]. What comes before the
+//! answer goes through [`early::screen`] alone.
 //!
 //! Cookies are not looked at here (the `cookie` folder does that), nor are paths, hosts or bodies.
 
@@ -29,6 +30,7 @@ pub mod identity;
 
 pub mod clear_site_data;
 pub mod directive;
+pub mod early;
 pub mod location;
 pub mod path_params;
 pub mod strict;

@@ -26,6 +26,7 @@ pub(super) async fn exchange(
     upstream: &Rc<Upstream>,
     mut place: OwnedSemaphorePermit,
     mut request: Request<Body>,
+    early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Unanswered> {
     // HTTP/2 cannot carry what shall be upgraded.
     let mut http_1_only = request.headers().contains_key(UPGRADE);
@@ -38,10 +39,18 @@ pub(super) async fn exchange(
         let attempt = match link {
             Link::Single(connection) => {
                 let lease = Lease::new(Rc::clone(upstream), connection, place);
-                http1::attempt(lease, request, reused).await
+                http1::attempt(lease, request, reused, early).await
             }
             Link::Shared(connection) => {
-                http2::attempt(&connection, &upstream.settings, place, request, reused).await
+                http2::attempt(
+                    &connection,
+                    &upstream.settings,
+                    place,
+                    request,
+                    reused,
+                    early,
+                )
+                .await
             }
         };
         let failure = match attempt {
@@ -65,6 +74,9 @@ pub(super) async fn exchange(
         }
     }
 }
+
+/// Is told what an app says before its answer: the fields of a `103 Early Hints` (RFC 8297).
+pub type TellEarly<'a> = &'a dyn Fn(HeaderMap);
 
 /// An attempt that came to nothing.
 pub(super) struct Failure {

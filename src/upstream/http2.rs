@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::UpstreamSettings;
 use super::body::{AppBody, Body, Source};
-use super::client::{Again, Failure, patience, spare};
+use super::client::{Again, Failure, TellEarly, patience, spare};
 use super::fault::UpstreamFault;
 use super::flow::Flow;
 use super::framing;
@@ -207,6 +207,7 @@ pub(super) async fn attempt(
     place: OwnedSemaphorePermit,
     request: Request<Body>,
     reused: bool,
+    early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Failure> {
     let lease = StreamLease::new(connection, place, settings);
     let progress = request.body().progress();
@@ -232,6 +233,7 @@ pub(super) async fn attempt(
         answer,
         pour: has_body.then(|| Pour::new(body, stream)),
         interim: 0,
+        early,
     };
     let outcome = asking
         .head(settings.response_timeout, progress.as_deref())
@@ -311,10 +313,11 @@ fn judge(
 }
 
 /// A request that waits for the head of its response while its body goes up.
-struct Asking {
+struct Asking<'a> {
     answer: ResponseFuture,
     pour: Option<Pour>,
     interim: u8,
+    early: Option<TellEarly<'a>>,
 }
 
 enum Trouble {
@@ -322,7 +325,7 @@ enum Trouble {
     Other(UpstreamFault),
 }
 
-impl Asking {
+impl Asking<'_> {
     async fn head(
         &mut self,
         limit: Duration,
@@ -347,10 +350,13 @@ impl Asking {
             let fault = UpstreamFault::VisitorBody(fault);
             return Poll::Ready(Err(Trouble::Other(fault)));
         }
-        // Nobody can be told of them: see `Pool::send`. They are taken, as h2 would hold them all.
         while let Poll::Ready(Some(interim)) = self.answer.poll_informational(cx) {
-            if let Err(fault) = interim {
-                return Poll::Ready(Err(Trouble::Http2(fault)));
+            let mut interim = interim.map_err(Trouble::Http2)?;
+            // All are taken, as h2 would hold them.
+            if interim.status() == StatusCode::EARLY_HINTS
+                && let Some(early) = self.early
+            {
+                early(std::mem::take(interim.headers_mut()));
             }
             self.interim += 1;
             if self.interim > INTERIM_MAX {

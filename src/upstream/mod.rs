@@ -57,7 +57,7 @@ pub use balance::{
     Upstreams, probe,
 };
 pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
-pub use client::is_event_stream;
+pub use client::{TellEarly, is_event_stream};
 pub use fault::{Unanswered, UpstreamFault};
 pub use pool::Pool;
 pub use scan::Flaw;

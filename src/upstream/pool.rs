@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::UpstreamSettings;
 use super::body::Body;
-use super::client::{self, opens_stream};
+use super::client::{self, TellEarly, opens_stream};
 use super::fault::{Unanswered, UpstreamFault};
 use super::http1::Connection;
 use super::http2::Shared;
@@ -62,10 +62,23 @@ impl Pool {
         to: &Arc<UpstreamSettings>,
         request: Request<Body>,
     ) -> Result<Response<Body>, Unanswered> {
+        self.send_hearing(to, request, None).await
+    }
+
+    /// The same; `early` is told what the app says before its answer.
+    ///
+    /// # Errors
+    /// As [`Pool::send`].
+    pub async fn send_hearing(
+        &self,
+        to: &Arc<UpstreamSettings>,
+        request: Request<Body>,
+        early: Option<TellEarly<'_>>,
+    ) -> Result<Response<Body>, Unanswered> {
         let upstream = self.upstream(to);
         match upstream.place().await {
             Ok(place) => {
-                let mut response = client::exchange(&upstream, place, request).await?;
+                let mut response = client::exchange(&upstream, place, request, early).await?;
                 // What stays open for hours must not keep the places of requests.
                 if opens_stream(&response) && !response.body_mut().move_to(&upstream.streams) {
                     return Err(UpstreamFault::Exhausted.into());

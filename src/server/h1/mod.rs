@@ -6,18 +6,20 @@
 
 mod connection;
 mod held;
+mod interim;
 mod strict;
 mod talk;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::server::conn::http1::Builder;
 use hyper::service::{Service, service_fn};
@@ -37,7 +39,7 @@ use crate::server::activity::Activity;
 use crate::server::connection::Core;
 use crate::server::drain::Stage;
 use crate::server::drive::{Asks, drive_asking};
-use crate::upstream::visitor::{Incoming, Upgrade};
+use crate::upstream::visitor::{Aside, Incoming, Upgrade};
 
 /// hyper takes no less.
 const H1_BUFFER_MIN: usize = 8 * 1024;
@@ -131,6 +133,8 @@ where
     let arrival = Rc::clone(arrival);
     let core = Rc::clone(core);
     let talk = Arc::clone(talk);
+    // One for all requests: the next begins when the last is answered.
+    let aside = Rc::<Aside>::default();
     service_fn(move |request: Request<hyper::body::Incoming>| {
         let (number, fault) = talk.request();
         let (mut head, body) = request.into_parts();
@@ -138,13 +142,26 @@ where
         if let Some(fault) = fault {
             head.extensions.insert(fault);
         }
-        let request = Request::from_parts(head, Incoming::http1(body, upgrade, None));
+        aside.begin();
+        // HTTP/1.0 knows no interim answers (RFC 9110, 15.2).
+        let hears = (head.version == Version::HTTP_11).then(|| Rc::clone(&aside));
+        let request = Request::from_parts(head, Incoming::http1(body, upgrade, hears));
         let under_way = activity.request(activity.expects_head());
         let answer = (core.handler)(Rc::clone(&arrival), request);
         let talk = Arc::clone(&talk);
         let core = Rc::clone(&core);
+        let aside = Rc::clone(&aside);
         async move {
-            let mut answer = answer.await;
+            let mut answering = pin!(answer);
+            let mut answer = poll_fn(|cx| {
+                let answer = answering.as_mut().poll(cx);
+                for interim in aside.take() {
+                    interim::say(&interim, &talk);
+                }
+                answer
+            })
+            .await;
+            poll_fn(|cx| talk.poll_said(cx)).await;
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             talk.answered(number, switches);
             // The connection hears of the drain in its own time, and this answer may be quicker.

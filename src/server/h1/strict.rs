@@ -38,6 +38,8 @@ pub(super) struct Strict<I> {
     end: End,
     held_max: usize,
     line_max: usize,
+    /// Something that comes before an answer was written in part.
+    is_saying: bool,
     talk: Arc<Talk>,
     activity: Arc<Activity>,
 }
@@ -53,6 +55,7 @@ impl<I> Strict<I> {
             end: End::More,
             held_max: limits.head_bytes,
             line_max: limits.target_bytes,
+            is_saying: false,
             talk,
             activity,
         }
@@ -250,13 +253,38 @@ impl<I: AsyncRead + Unpin> AsyncRead for Strict<I> {
     }
 }
 
+impl<I: AsyncWrite + Unpin> Strict<I> {
+    /// Writes what is to be said before the next answer. hyper knows nothing of it, so its place is where hyper has nothing
+    /// to write: the answers before have gone out, and this one is held back until all is said.
+    fn poll_say(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.talk.has_interims() {
+            return Poll::Ready(Ok(()));
+        }
+        self.is_saying = true;
+        let Self { io, talk, .. } = self;
+        ready!(talk.write_interims(|text| Pin::new(&mut *io).poll_write(cx, text)))?;
+        self.is_saying = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// What was begun comes to its end before hyper writes on.
+    fn poll_end_saying(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_saying {
+            return self.poll_say(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<I: AsyncWrite + Unpin> AsyncWrite for Strict<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
+        let strict = self.get_mut();
+        ready!(strict.poll_end_saying(cx))?;
+        Pin::new(&mut strict.io).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -264,15 +292,20 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Strict<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, slices)
+        let strict = self.get_mut();
+        ready!(strict.poll_end_saying(cx))?;
+        Pin::new(&mut strict.io).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
     }
 
+    /// hyper asks for this when all that it had is written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let strict = self.get_mut();
+        ready!(strict.poll_say(cx))?;
+        Pin::new(&mut strict.io).poll_flush(cx)
     }
 
     /// hyper closes what it ends; while it only goes to rest, the connection stays.

@@ -1,8 +1,9 @@
 //! What the reading side, the service and the timer of one HTTP/1.1 connection tell each other, past hyper.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::headers::strict::Fault;
 
@@ -32,6 +33,17 @@ pub(super) struct Talk {
     resting: AtomicBool,
     /// Our side is being closed.
     shut: AtomicBool,
+    /// Something is to be said before the answer.
+    has_interims: AtomicBool,
+    interims: Mutex<Interims>,
+}
+
+/// What is to be written before an answer.
+#[derive(Debug, Default)]
+struct Interims {
+    text: Vec<u8>,
+    /// The service, which holds the answer back meanwhile.
+    waiter: Option<Waker>,
 }
 
 /// What becomes of a connection that a request asked to upgrade.
@@ -87,7 +99,49 @@ impl Talk {
         self.shut.store(true, Ordering::Relaxed);
     }
 
+    // === for the writing side ===
+
+    pub(super) fn has_interims(&self) -> bool {
+        self.has_interims.load(Ordering::Relaxed)
+    }
+
+    /// Has `write` write what is to be said before the answer, until it has written all.
+    pub(super) fn write_interims(
+        &self,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        let mut interims = lock(&self.interims);
+        while !interims.text.is_empty() {
+            let count = ready!(write(&interims.text))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            interims.text.drain(..count);
+        }
+        interims.text = Vec::new();
+        self.has_interims.store(false, Ordering::Relaxed);
+        if let Some(waiter) = interims.waiter.take() {
+            waiter.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+
     // === for the service ===
+
+    /// Has `text` written before anything of the answer that is being made.
+    pub(super) fn say(&self, text: &[u8]) {
+        lock(&self.interims).text.extend_from_slice(text);
+        self.has_interims.store(true, Ordering::Relaxed);
+    }
+
+    /// Ready when all of that was written: only then hyper may have the answer.
+    pub(super) fn poll_said(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.has_interims() {
+            return Poll::Ready(());
+        }
+        lock(&self.interims).waiter = Some(cx.waker().clone());
+        Poll::Pending
+    }
 
     /// The number of the request that has come, and why it is to be refused, if it is.
     pub(super) fn request(&self) -> (u64, Option<Fault>) {

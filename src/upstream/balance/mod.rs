@@ -38,6 +38,7 @@ use self::harm::Harm;
 pub(super) use self::member::InFlight;
 use self::member::State;
 use super::body::Body;
+use super::client::TellEarly;
 use super::fault::UpstreamFault;
 use super::pool::Pool;
 use super::{Address, UpstreamSettings};
@@ -193,7 +194,7 @@ impl Upstreams {
     }
 
     /// Sends `request` to one of the members, as [`Pool::send`] does, and to another if nothing of it was sent. `home`
-    /// is where the session of the visitor is at home.
+    /// is where the session of the visitor is at home, and `early` is told what an app says before its answer.
     ///
     /// # Errors
     /// [`Unserved`]: which says who failed last.
@@ -203,6 +204,7 @@ impl Upstreams {
         mut request: Request<Body>,
         home: Option<Home>,
         clock: &Clock,
+        early: Option<TellEarly<'_>>,
     ) -> Result<Response<Body>, Unserved> {
         let (mut tried, mut last) = (0u64, None);
         let begun = clock.now();
@@ -215,7 +217,7 @@ impl Upstreams {
             };
             // Where there is nobody to compare with, cores need not write to one place for each request.
             let counted = (self.members.len() > 1).then(|| InFlight::begin(&member.state));
-            let unanswered = match pool.send(&member.settings, request).await {
+            let unanswered = match pool.send_hearing(&member.settings, request, early).await {
                 Ok(response) => {
                     member.state.answered(begun, clock);
                     return Ok(counting(response, counted));

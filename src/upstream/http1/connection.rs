@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use http::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinHandle;
 
@@ -19,6 +20,7 @@ use super::send::{Sending, SendingFault};
 use super::switched::Switched;
 use super::{closed, refused};
 use crate::upstream::UpstreamSettings;
+use crate::upstream::client::TellEarly;
 use crate::upstream::fault::UpstreamFault;
 use crate::upstream::patience::Patience;
 use crate::upstream::scan::{Asked, Flaw, Head, Left, Piece, Scan};
@@ -174,15 +176,24 @@ impl Connection {
         }
     }
 
-    /// The head of the answer.
-    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, UpstreamFault>> {
+    /// The head of the answer; `early` is told what comes before it.
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        early: Option<TellEarly<'_>>,
+    ) -> Poll<Result<Head, UpstreamFault>> {
         loop {
             if ready!(self.poll_fill(cx, READ_BYTES)).map_err(closed)? == 0 {
                 return Poll::Ready(Err(closed(io::ErrorKind::UnexpectedEof.into())));
             }
             self.heard = true;
-            if let Some(head) = self.scan.head(&mut self.buffer).map_err(refused)? {
-                return Poll::Ready(Ok(head));
+            while let Some(head) = self.scan.head(&mut self.buffer).map_err(refused)? {
+                if head.status != StatusCode::EARLY_HINTS {
+                    return Poll::Ready(Ok(head));
+                }
+                if let Some(early) = early {
+                    early(head.headers);
+                }
             }
         }
     }

@@ -29,7 +29,7 @@ use http_body::Body as _;
 
 use self::send::{Sending, SendingFault};
 use super::body::{AppBody, Body, Source};
-use super::client::{Again, Failure, patience};
+use super::client::{Again, Failure, TellEarly, patience};
 use super::fault::UpstreamFault;
 use super::framing;
 use super::pool::Lease;
@@ -41,6 +41,7 @@ pub(super) async fn attempt(
     mut lease: Lease,
     request: Request<Body>,
     reused: bool,
+    early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Failure> {
     let progress = request.body().progress();
     let (mut parts, body) = request.into_parts();
@@ -53,7 +54,7 @@ pub(super) async fn attempt(
         head: parts.method == Method::HEAD,
         upgrade: parts.headers.contains_key(UPGRADE),
     });
-    match head(&mut lease, &mut sending, progress.as_deref()).await {
+    match head(&mut lease, &mut sending, progress.as_deref(), early).await {
         Ok(head) => Ok(accept(head, lease, sending)?),
         Err(fault) => Err(failure(fault, lease, (parts, sending), reused, repeatable)),
     }
@@ -65,6 +66,7 @@ async fn head(
     lease: &mut Lease,
     sending: &mut Sending,
     upload: Option<&Progress>,
+    early: Option<TellEarly<'_>>,
 ) -> Result<Head, UpstreamFault> {
     let mut before = upload.map(Progress::parts);
     let mut broken = None;
@@ -78,7 +80,7 @@ async fn head(
             Poll::Ready(Err(SendingFault::App(cause))) => broken = broken.take().or(Some(cause)),
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
-        if let Poll::Ready(head) = connection.poll_head(cx) {
+        if let Poll::Ready(head) = connection.poll_head(cx, early) {
             return Poll::Ready(head.map_err(|fault| match (fault, broken.take()) {
                 (UpstreamFault::Closed(_), Some(cause)) => closed(cause),
                 (fault, _) => fault,

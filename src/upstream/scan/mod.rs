@@ -12,7 +12,7 @@ mod chunk;
 mod head;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use chunk::Chunks;
 use head::{Ending, HeadLines};
@@ -111,6 +111,7 @@ impl Scan {
     }
 
     /// Takes the head of the answer from the front of `buffer`, if all of it is there, and interim responses before it.
+    /// Early hints (103) are given as a head of their own, and the answer is still expected then.
     ///
     /// # Errors
     /// A [`Flaw`]: nothing that came may be used, and nothing that comes later.
@@ -120,7 +121,8 @@ impl Scan {
                 return Ok(None);
             };
             self.state = self.after(&ending)?;
-            if !matches!(self.state, State::Head(_)) {
+            let is_answer = !matches!(self.state, State::Head(_));
+            if is_answer || head.status == StatusCode::EARLY_HINTS {
                 return Ok(Some(head));
             }
         }

@@ -29,7 +29,10 @@ fn read(text: &[u8], asked: Asked, step: usize) -> Result<Reading, Flaw> {
     for part in text.chunks(step) {
         buffer.extend_from_slice(part);
         reading.taken += part.len();
-        if let Some(head) = scan.head(&mut buffer)? {
+        while let Some(head) = scan.head(&mut buffer)? {
+            if head.status == StatusCode::EARLY_HINTS {
+                continue;
+            }
             reading.heard = Some(Heard {
                 status: head.status.as_u16(),
                 headers: head.headers,

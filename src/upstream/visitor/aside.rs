@@ -34,12 +34,14 @@ impl Aside {
         self.interims.borrow_mut().clear();
     }
 
-    /// Has the visitor told of what the answer will need.
-    pub fn hint(&self, fields: HeaderMap) {
-        if self.hints.get() < HINTS_MAX {
-            self.hints.set(self.hints.get() + 1);
-            self.say(Interim::EarlyHints(fields));
+    /// Has the visitor told of what the answer will need; false when they were told often enough.
+    pub fn hint(&self, fields: HeaderMap) -> bool {
+        if self.hints.get() >= HINTS_MAX {
+            return false;
         }
+        self.hints.set(self.hints.get() + 1);
+        self.say(Interim::EarlyHints(fields));
+        true
     }
 
     pub(super) fn say(&self, interim: Interim) {
@@ -71,9 +73,10 @@ mod tests {
         let aside = Aside::default();
         for _ in 0..2 {
             aside.begin();
-            (0..20).for_each(|_| aside.hint(HeaderMap::new()));
-            assert_eq!(aside.take().len(), usize::from(HINTS_MAX));
-            aside.hint(HeaderMap::new());
+            let passed = (0..20).filter(|_| aside.hint(HeaderMap::new())).count();
+            assert_eq!(passed, usize::from(HINTS_MAX));
+            assert_eq!(aside.take().len(), passed);
+            assert!(!aside.hint(HeaderMap::new()));
             assert!(aside.take().is_empty());
         }
     }
