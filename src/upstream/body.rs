@@ -75,10 +75,7 @@ impl Body {
             Self::Empty | Self::Full(_) => {}
             Self::Visitor(body) => body.screen_trailers(screen),
             Self::App(body) => body.screen = Some(screen),
-            Self::Until(body) => {
-                let inner = std::mem::take(body.inner());
-                *body.inner() = inner.screening_trailers(screen);
-            }
+            Self::Until(body) => body.map(|body| body.screening_trailers(screen)),
         }
         self
     }

@@ -1,8 +1,10 @@
 //! Upgraded streams, through a gateway that only forwards.
 
-use cloakroom::upstream::UpstreamSettings;
+use std::sync::Arc;
 
-use crate::rig::{A_WHILE, Raw, gateway, listen, no_limits, on_one_core, settings};
+use cloakroom::upstream::{Pool, UpstreamSettings};
+
+use crate::rig::{A_WHILE, Raw, gateway, get, listen, no_limits, on_one_core, settings, text};
 
 const ASK: &str =
     "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -111,5 +113,31 @@ fn an_upgrade_that_the_app_declines_is_a_response_like_any_other() {
             .answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
             .await;
         visitor.read_until("ok").await;
+    });
+}
+
+/// Promise: a stream that is stopped lets its app go at once, though nobody reads what is left of it.
+#[test]
+fn a_stopped_stream_ends_at_the_app_whatever_its_reader_does() {
+    on_one_core(async {
+        let app = listen().await;
+        let to = Arc::new(settings(&app));
+        let pool = Pool::new();
+        let play = async {
+            let mut connection = Raw::accept(&app).await;
+            let events = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: x\n\n";
+            connection.answer(events).await;
+            connection
+        };
+        let (mut connection, response) = tokio::join!(play, pool.send(&to, get("/")));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let moved = Arc::default();
+        let stopped = async { drop(stopped.await) };
+        let response = response.unwrap().map(|body| body.until(stopped, moved));
+
+        stop.send(()).unwrap();
+
+        assert_eq!(connection.read_to_end().await, "");
+        assert_eq!(text(response).await.unwrap(), "");
     });
 }
