@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use crate::gateway::access_log::note_cut;
 use crate::server::Limits;
 use crate::server::activity::{Activity, Phase};
 use crate::server::drain::{Drain, Stage};
@@ -116,6 +117,8 @@ where
             listening = Some(cx.waker().clone());
         }
         if stage == Stage::Cut {
+            // What is under way ends with the connection, and its visitors are not those who went.
+            note_cut();
             return Poll::Ready(Err(Ended::Cut));
         }
         if stage == Stage::Draining && waits.draining.is_none() {

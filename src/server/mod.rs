@@ -41,7 +41,8 @@ use ipnet::IpNet;
 use crate::base::latest::Latest;
 use crate::base::meter::Meter;
 use crate::gateway::Arrival;
-use crate::server::drain::Drain;
+use crate::gateway::access_log::note_cut;
+use crate::server::drain::{Drain, Stage};
 use crate::server::listener::Listener;
 use crate::server::serving::Serving;
 use crate::upstream::visitor::Incoming;
@@ -179,6 +180,9 @@ where
             tracing::warn!(open = drain.open(), "drain timeout passed, connections are cut");
             drain.cut();
         }
+    }
+    if drain.stage() == Stage::Cut {
+        note_cut();
     }
     // Lets the connections of this core notice that they were cut, and close.
     tokio::task::yield_now().await;

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Notify;
 
 use super::rig::{Kept, gate};
-use super::support::body::{fed, full};
+use super::support::body::{Body, fed, full};
 use super::support::{App, eventually};
 
 /// Promise: what is under way when the end begins is answered whole: on HTTP/1.1, on HTTP/2, and an upload that is still
@@ -80,4 +80,36 @@ async fn what_is_under_way_at_the_end_is_answered() {
         "every answer of HTTP/1.1 says that it was the last"
     );
     assert!(gate.ended().await.success(), "it ends well");
+}
+
+/// Promise: what the end cuts off is not told as if its visitor had gone.
+#[tokio::test]
+async fn what_the_end_cuts_off_is_logged_as_that() {
+    let app = App::serving(|_| std::future::pending::<http::Response<Body>>()).await;
+    let mut gate = gate(&app, "").await;
+    let (mut h1, mut h2) = (Kept::h1(&gate).await, Kept::h2(&gate).await);
+    let under_way = [
+        tokio::spawn(async move { h1.get("/h1").await.is_err() }),
+        tokio::spawn(async move { h2.get("/h2").await.is_err() }),
+    ];
+    eventually("both are with the app", async || {
+        (app.seen().len() == 2).then_some(())
+    })
+    .await;
+
+    gate.signal("TERM");
+    eventually("the drain begins", async || {
+        gate.printed().contains("draining").then_some(())
+    })
+    .await;
+    gate.signal("TERM");
+
+    gate.ended().await;
+    let lines = gate.access_log(2).await;
+    for line in lines {
+        assert_eq!(line["refusal"], "drain", "{line}");
+    }
+    for request in under_way {
+        assert!(request.await.unwrap(), "it was answered");
+    }
 }

@@ -6,7 +6,7 @@
 
 mod line;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::{Deref, DerefMut};
@@ -59,6 +59,13 @@ const BATCH: Duration = Duration::from_millis(20);
 thread_local! {
     /// Where a core writes a line before it takes the lock.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The drain is over: this core cuts off what is still under way.
+    static CUTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on, whatever ends on this core was cut off by the end of the drain. There is no way back from there.
+pub fn note_cut() {
+    CUTS.set(true);
 }
 
 /// The thread that writes. Dropping it writes what still waits.
@@ -292,6 +299,9 @@ impl DerefMut for Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if CUTS.get() {
+            self.line.refusal = Some("drain");
+        }
         self.log.write(&self.line, self.bytes);
     }
 }
