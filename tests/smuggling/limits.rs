@@ -94,7 +94,7 @@ async fn a_refused_body_is_the_last_thing_on_its_connection() {
     let table = [
         (
             "404",
-            format!("/.cloakroom/nothing HTTP/1.1\r\nHost: localhost"),
+            "/.cloakroom/nothing HTTP/1.1\r\nHost: localhost".to_owned(),
         ),
         ("400", "/a%2fb HTTP/1.1\r\nHost: localhost".to_owned()),
         ("421", "/ HTTP/1.1\r\nHost: unknown.test".to_owned()),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use cloakroom::upstream::visitor::Upgrade;
 use cloakroom::upstream::{
-    Address, Body, BodyFault, BodyLimits, Pool, UpstreamFault, UpstreamSettings, tunnel,
+    Address, Body, BodyFault, BodyLimits, Pool, UpstreamFault, UpstreamSettings, tunnel, visitor,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -167,10 +168,12 @@ async fn forward(
     mut request: Request<Incoming>,
     limits: BodyLimits,
 ) -> Response<Body> {
-    let visitor = hyper::upgrade::on(&mut request);
+    let visitor = Upgrade::Http1(hyper::upgrade::on(&mut request));
     request.headers_mut().remove("expect");
-    let request =
-        request.map(|body| Body::visitor(body, limits).screening_trailers(Arc::new(screen)));
+    let request = request.map(|body| {
+        let body = visitor::Incoming::http1(body, None, None);
+        Body::visitor(body, limits).screening_trailers(Arc::new(screen))
+    });
     match pool.send(settings, request).await {
         Ok(mut response) => {
             if let Some(side) = tunnel::app_side(&mut response) {
