@@ -353,9 +353,8 @@ impl Asking<'_> {
         while let Poll::Ready(Some(interim)) = self.answer.poll_informational(cx) {
             let mut interim = interim.map_err(Trouble::Http2)?;
             // All are taken, as h2 would hold them.
-            if interim.status() == StatusCode::EARLY_HINTS
-                && let Some(early) = self.early
-            {
+            let is_hint = interim.status() == StatusCode::EARLY_HINTS;
+            if let Some(early) = self.early.filter(|_| is_hint) {
                 early(std::mem::take(interim.headers_mut()));
             }
             self.interim += 1;

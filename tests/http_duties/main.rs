@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod early;
 mod events;
+mod expect;
 mod hops;
 mod targets;
 mod trailers;

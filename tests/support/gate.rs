@@ -58,18 +58,26 @@ impl Gate {
         Self::before_several(app, "", setup).await
     }
 
+    /// The same in front of an app that speaks HTTP/2 without TLS.
+    pub async fn before_h2c(app: SocketAddr, setup: Setup<'_>) -> Self {
+        let configuration = configuration(app, setup);
+        Self::configured(configuration.replace("http://", "h2c://"), setup).await
+    }
+
     /// The same in front of more apps: what follows the first in the list `site.upstream`, with its comma.
     pub async fn before_several(app: SocketAddr, more: &str, setup: Setup<'_>) -> Self {
+        let configuration = configuration(app, setup).replace(
+            &format!("[\"http://{app}\"]"),
+            &format!("[\"http://{app}\"{more}]"),
+        );
+        Self::configured(configuration, setup).await
+    }
+
+    async fn configured(configuration: String, setup: Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ca = write_certificate(folder.path());
-        fs::write(
-            folder.path().join("cloakroom.toml"),
-            configuration(app, setup).replace(
-                &format!("[\"http://{app}\"]"),
-                &format!("[\"http://{app}\"{more}]"),
-            ),
-        )
-        .expect("the configuration");
+        let file = folder.path().join("cloakroom.toml");
+        fs::write(file, configuration).expect("the configuration");
         let plain = setup.server.contains("http =");
         let started = start(folder.path(), plain).await;
         Self {
