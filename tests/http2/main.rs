@@ -1,5 +1,6 @@
 //! HTTP/2 from visitors: WebSockets, what is malformed, and what is abuse (SECURITY 2.3 to 2.5).
 
+mod ends;
 mod frames;
 #[path = "../support/mod.rs"]
 mod support;

@@ -38,6 +38,11 @@ impl Feed {
         self.frame(Frame::data(bytes.into())).await;
     }
 
+    /// Waits until nobody wants more.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// Ends the body with trailers.
     pub async fn trailers(self, trailers: HeaderMap) {
         self.frame(Frame::trailers(trailers)).await;
