@@ -93,6 +93,9 @@ pub struct Arrival {
     pub peer: SocketAddr,
     /// Our end of it.
     pub local: SocketAddr,
+    /// The peer is a balancer that speaks for itself, as it does to see whether we are well: what it says about visitors
+    /// is believed of none.
+    pub is_peers_own: bool,
     /// The host that the TLS handshake named, lower case.
     pub sni: Option<Box<str>>,
 }
@@ -134,7 +137,10 @@ impl Gateway {
         // Here and not in the future, which would keep room for the whole as well as for its parts.
         let (mut head, body) = request.into_parts();
         let has_body = !body.is_end_stream();
-        let hops = gateway.forwarded.read(&head.headers, arrival.peer.ip());
+        let hops = match arrival.is_peers_own {
+            true => Hops::of(arrival.peer.ip()),
+            false => gateway.forwarded.read(&head.headers, arrival.peer.ip()),
+        };
         let mut line = gateway.begin_line(&head, &hops);
         async move {
             let served = gateway

@@ -65,16 +65,23 @@ pub struct Origin<'a> {
     pub version: Version,
 }
 
+impl Hops {
+    /// Nobody came before `peer`, whatever it says.
+    pub fn of(peer: IpAddr) -> Self {
+        Self {
+            client_ip: peer.to_canonical(),
+            request_id: None,
+            earlier_for: None,
+            earlier_forwarded: None,
+        }
+    }
+}
+
 impl ForwardedPolicy {
     /// What came before us. Call it before anything is stripped.
     pub fn read(&self, headers: &HeaderMap, peer: IpAddr) -> Hops {
         if !self.trusts(peer) {
-            return Hops {
-                client_ip: peer.to_canonical(),
-                request_id: None,
-                earlier_for: None,
-                earlier_forwarded: None,
-            };
+            return Hops::of(peer);
         }
         Hops {
             client_ip: self.client_ip(headers, peer),

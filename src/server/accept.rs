@@ -314,6 +314,7 @@ fn admit<H>(socket: Socket, peer: SocketAddr, core: &Core<H>) -> Option<Newcomer
         local: socket.local().ok()?,
         socket,
         peer,
+        is_peers_own: false,
         permit,
     })
 }

@@ -103,6 +103,7 @@ fn open(newcomer: Newcomer, limits: &Limits) -> Option<(Wire, Arc<Activity>, Arr
     let Newcomer {
         socket,
         peer,
+        is_peers_own,
         local,
         permit,
     } = newcomer;
@@ -110,6 +111,7 @@ fn open(newcomer: Newcomer, limits: &Limits) -> Option<(Wire, Arc<Activity>, Arr
     socket.set_nodelay().ok()?;
     let arrival = Arrival {
         peer,
+        is_peers_own,
         local,
         sni: None,
     };

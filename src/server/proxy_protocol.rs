@@ -64,9 +64,12 @@ pub(super) async fn introduce(newcomer: &mut Newcomer, trusted: &[IpNet]) -> Res
         return Err(Fault::Stranger);
     }
     let header = read(&mut newcomer.socket).await?;
-    if let Some((source, destination)) = addresses(&header)? {
-        newcomer.peer = canonical(source);
-        newcomer.local = canonical(destination);
+    match addresses(&header)? {
+        Some((source, destination)) => {
+            newcomer.peer = canonical(source);
+            newcomer.local = canonical(destination);
+        }
+        None => newcomer.is_peers_own = true,
     }
     Ok(())
 }

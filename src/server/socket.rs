@@ -22,6 +22,8 @@ pub(super) struct Newcomer {
     pub socket: Socket,
     /// The visitor, as far as we know.
     pub peer: SocketAddr,
+    /// The peer is a balancer that speaks for itself.
+    pub is_peers_own: bool,
     /// Where the visitor connected to.
     pub local: SocketAddr,
     pub permit: Permit,

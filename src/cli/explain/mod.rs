@@ -210,6 +210,7 @@ fn arrival(settings: &Settings) -> Arrival {
     let first = settings.server.https.iter().find_map(Address::tcp);
     Arrival {
         peer: SocketAddr::new(VISITOR, 0),
+        is_peers_own: false,
         local: first.unwrap_or(SocketAddr::new(VISITOR, 443)),
         sni: None,
     }

@@ -26,6 +26,7 @@ fn look(
     let address = "127.0.0.1:1".parse().unwrap();
     let arrival = Arrival {
         peer: address,
+        is_peers_own: false,
         local: address,
         sni: sni.map(Into::into),
     };
@@ -218,6 +219,7 @@ fn a_tunnel_is_for_websockets_alone() {
         let address = "127.0.0.1:1".parse().unwrap();
         let arrival = Arrival {
             peer: address,
+            is_peers_own: false,
             local: address,
             sni: None,
         };
