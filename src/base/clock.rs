@@ -60,6 +60,8 @@ enum Source {
         started: Instant,
         /// Wall time at `started`, moved forwards whenever the wall clock is seen ahead.
         base_millis: AtomicU64,
+        /// How many milliseconds after `started` the wall clock was looked at last.
+        looked_millis: AtomicU64,
     },
     Manual {
         millis: AtomicU64,
@@ -76,6 +78,7 @@ impl Clock {
         Self(Arc::new(Source::System {
             started: Instant::now(),
             base_millis: AtomicU64::new(wall_millis()),
+            looked_millis: AtomicU64::new(0),
         }))
     }
 
@@ -88,13 +91,31 @@ impl Clock {
 
     /// The time now. Never earlier than what this clock has told before, whatever the wall clock does.
     pub fn now(&self) -> Time {
+        self.start().0
+    }
+
+    /// The time now, and a stopwatch that starts now: for one reading.
+    pub fn start(&self) -> (Time, Stopwatch) {
+        let stopwatch = Stopwatch::start();
+        (self.at(stopwatch.0), stopwatch)
+    }
+
+    /// The time at an instant that has just been read.
+    fn at(&self, instant: Instant) -> Time {
         match &*self.0 {
             Source::System {
                 started,
                 base_millis,
+                looked_millis,
             } => {
-                let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let elapsed = instant.saturating_duration_since(*started).as_millis();
+                let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
                 let ticked = base_millis.load(Ordering::Relaxed).saturating_add(elapsed);
+                // It jumps once in a blue moon, so that one look a millisecond is plenty.
+                if looked_millis.load(Ordering::Relaxed) == elapsed {
+                    return Time(ticked);
+                }
+                looked_millis.store(elapsed, Ordering::Relaxed);
                 let wall = wall_millis();
                 if wall <= ticked {
                     return Time(ticked);

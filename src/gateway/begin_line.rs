@@ -8,7 +8,6 @@ use http::request::Parts;
 use super::Gateway;
 use super::access_log::{Entry, Line};
 use super::reason::Reason;
-use crate::base::clock::Stopwatch;
 use crate::headers::forwarded::Hops;
 
 impl Gateway {
@@ -18,9 +17,15 @@ impl Gateway {
             .authority()
             .map(|authority| authority.as_str().as_bytes());
         let host = asked_for.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes));
+        let host = host.unwrap_or_default();
+        let host = str::from_utf8(host).map_or_else(
+            |_| String::from_utf8_lossy(host).into_owned(),
+            str::to_owned,
+        );
+        let (time, since) = self.clock.start();
         let line = Line {
-            time: self.clock.now(),
-            since: Stopwatch::start(),
+            time,
+            since,
             request_id: hops
                 .request_id
                 .as_deref()
@@ -28,7 +33,7 @@ impl Gateway {
             client_ip: hops.client_ip,
             method: head.method.clone(),
             version: head.version,
-            host: String::from_utf8_lossy(host.unwrap_or_default()).into_owned(),
+            host,
             path: self.sites.loggable(head.uri.path()),
             site: None,
             reason: Reason::None,

@@ -38,8 +38,12 @@ impl Patience {
         if self.limit.is_zero() {
             return Poll::Pending;
         }
-        let waited = self.waiting.get_or_insert_with(Stopwatch::start).elapsed();
-        let mut left = self.limit.saturating_sub(waited);
+        let mut left = if self.waiting.is_some() {
+            self.left()
+        } else {
+            self.waiting = Some(Stopwatch::start());
+            self.limit
+        };
         loop {
             let timer = self
                 .timer
