@@ -58,6 +58,15 @@ pub struct Line {
     pub app: Option<Duration>,
 }
 
+macro_rules! key {
+    ($name:literal) => {
+        Key {
+            json: concat!(",\"", $name, "\":"),
+            text: concat!(" ", $name, "="),
+        }
+    };
+}
+
 // === impl Line ===
 
 impl Line {
@@ -68,33 +77,31 @@ impl Line {
             first: true,
         };
         fields.begin();
-        fields.quoted("time", |out| push_time(out, self.time));
-        fields.text("request_id", &self.request_id);
-        fields.quoted("client_ip", |out| push_ip(out, self.client_ip));
-        fields.text("method", self.method.as_str());
-        fields.text("host", &self.host);
-        fields.text("path", &self.path);
-        fields.quoted("protocol", |out| {
-            out.extend_from_slice(protocol(self.version).as_bytes());
-        });
-        fields.number("status", self.status.into());
-        fields.number("bytes", bytes);
-        fields.millis("duration_ms", self.since.elapsed());
+        fields.quoted(key!("time"), |out| push_time(out, self.time));
+        fields.text(key!("request_id"), &self.request_id);
+        fields.quoted(key!("client_ip"), |out| push_ip(out, self.client_ip));
+        fields.plain(key!("method"), self.method.as_str());
+        fields.text(key!("host"), &self.host);
+        fields.text(key!("path"), &self.path);
+        fields.plain(key!("protocol"), protocol(self.version));
+        fields.number(key!("status"), self.status.into());
+        fields.number(key!("bytes"), bytes);
+        fields.millis(key!("duration_ms"), self.since.elapsed());
         if let Some(app) = self.app {
-            fields.millis("app_ms", app);
+            fields.millis(key!("app_ms"), app);
         }
         if let Some(site) = &self.site {
-            fields.text("site", site);
+            fields.text(key!("site"), site);
         }
-        fields.text("reason", self.reason.word());
+        fields.plain(key!("reason"), self.reason.word());
         if let Some(session) = &self.session {
-            fields.text("session", session.as_str());
+            fields.plain(key!("session"), session.as_str());
         }
         if let Some(user) = &self.user {
-            fields.text("user", user);
+            fields.text(key!("user"), user);
         }
         if let Some(refusal) = self.refusal {
-            fields.text("refusal", refusal);
+            fields.text(key!("refusal"), refusal);
         }
         fields.end();
     }
@@ -148,6 +155,13 @@ fn push_second(out: &mut Vec<u8>, second: u64) {
     }
 }
 
+/// The name of a field with all that stands around it.
+#[derive(Clone, Copy)]
+struct Key {
+    json: &'static str,
+    text: &'static str,
+}
+
 struct Fields<'a> {
     out: &'a mut Vec<u8>,
     format: Format,
@@ -170,22 +184,24 @@ impl Fields<'_> {
         self.out.extend_from_slice(end);
     }
 
-    fn name(&mut self, name: &str) {
-        let is_json = self.format == Format::Json;
-        if !self.first {
-            self.out.push(if is_json { b',' } else { b' ' });
-        }
+    fn name(&mut self, key: Key) {
+        let text = match self.format {
+            Format::Json => key.json,
+            Format::Text => key.text,
+        };
+        // Without what parts it from the one before.
+        let text = text.get(usize::from(self.first)..).unwrap_or_default();
         self.first = false;
-        if is_json {
-            self.out.push(b'"');
-        }
-        self.out.extend_from_slice(name.as_bytes());
-        self.out
-            .extend_from_slice(if is_json { b"\":" } else { b"=" });
+        self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
+    /// A word that needs no escape in either format, and is not empty.
+    fn plain(&mut self, key: Key, word: &str) {
+        self.quoted(key, |out| out.extend_from_slice(word.as_bytes()));
+    }
+
+    fn text(&mut self, key: Key, value: &str) {
+        self.name(key);
         let bare = self.format == Format::Text
             && !value.is_empty()
             && value
@@ -224,8 +240,8 @@ impl Fields<'_> {
     }
 
     /// A value that needs no escape; JSON has it in quotes.
-    fn quoted(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        self.name(name);
+    fn quoted(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
+        self.name(key);
         if self.format == Format::Json {
             self.out.push(b'"');
         }
@@ -235,14 +251,14 @@ impl Fields<'_> {
         }
     }
 
-    fn number(&mut self, name: &str, value: u64) {
-        self.name(name);
+    fn number(&mut self, key: Key, value: u64) {
+        self.name(key);
         push_number(self.out, value);
     }
 
     /// Milliseconds, to the microsecond.
-    fn millis(&mut self, name: &str, span: Duration) {
-        self.name(name);
+    fn millis(&mut self, key: Key, span: Duration) {
+        self.name(key);
         let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         push_number(self.out, micros / 1000);
         self.out.push(b'.');
