@@ -32,6 +32,11 @@ const READ_BYTES: usize = 16 * 1024;
 /// How much is read at once of a body that is larger.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
+thread_local! {
+    /// Room to read to, for whichever connection of the core reads next: nobody holds it while waiting.
+    static SPARE: RefCell<BytesMut> = RefCell::default();
+}
+
 /// One connection to an app. Dropped, it closes.
 pub(in crate::upstream) struct Connection {
     stream: Shared,
@@ -155,7 +160,7 @@ impl Connection {
         if self.scan.left() != Left::Bytes(0) || !self.buffer.is_empty() {
             return false;
         }
-        self.buffer = BytesMut::new();
+        self.give_back();
         self.stream = match std::mem::replace(&mut self.stream, Shared::Gone) {
             Shared::Both(stream) => match Rc::try_unwrap(stream) {
                 Ok(stream) => Shared::Own(stream.into_inner()),
@@ -230,12 +235,28 @@ impl Connection {
     /// Reads up to about `room` bytes more and tells how many these were; none at the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
         let Self { stream, buffer, .. } = self;
+        if buffer.capacity() == 0 {
+            *buffer = SPARE.take();
+        }
         buffer.reserve(room);
-        let read = ready!(stream.with(|stream| {
+        let read = stream.with(|stream| {
             // It holds nothing between two polls.
             pin!(stream.read_buf(buffer)).as_mut().poll(cx)
-        })?)?;
-        self.is_flood = buffer.len() == buffer.capacity();
+        })?;
+        if buffer.is_empty() {
+            self.give_back();
+        }
+        let read = ready!(read)?;
+        self.is_flood = self.buffer.len() == self.buffer.capacity();
         Poll::Ready(Ok(read))
+    }
+
+    /// Nothing is in the buffer, so the next who reads may have it.
+    fn give_back(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.capacity() != 0 {
+            buffer.clear();
+            SPARE.set(buffer);
+        }
     }
 }
