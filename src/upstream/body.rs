@@ -1,4 +1,5 @@
-//! Every body that passes through: one enum, so that a body costs neither an allocation nor a virtual call.
+//! Every body that passes through: one enum, so that a body costs no virtual call. The large ones are boxed, as a message is
+//! moved about a dozen times on its way and most have none of them.
 //!
 //! Bodies are streams; nothing here holds one whole, except the short ones that we write ourselves.
 
@@ -34,9 +35,9 @@ pub enum Body {
     /// A short body of our own; taken by the first read.
     Full(Option<Bytes>),
     /// What a visitor sends.
-    Visitor(VisitorBody),
+    Visitor(Box<VisitorBody>),
     /// What an app answers.
-    App(AppBody),
+    App(Box<AppBody>),
     /// What an app streams, until somebody ends it.
     Until(Box<UntilBody>),
 }
@@ -63,7 +64,7 @@ impl Body {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Visitor(VisitorBody::new(incoming, limits))
+            Self::Visitor(Box::new(VisitorBody::new(incoming, limits)))
         }
     }
 
@@ -216,13 +217,13 @@ pub(super) enum Source {
 }
 
 impl AppBody {
-    pub(super) const fn new(source: Source, patience: Patience) -> Self {
-        Self {
+    pub(super) fn new(source: Source, patience: Patience) -> Box<Self> {
+        Box::new(Self {
             source,
             screen: None,
             patience,
             counted: None,
-        }
+        })
     }
 
     /// Has it hold one of `places` instead of its own; false when there is none.

@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::UpstreamSettings;
 use super::address::Address;
+use super::aside::aside;
 use super::body::Body;
 use super::fault::{Unanswered, UpstreamFault};
 use super::http1::{self, Connection};
@@ -25,16 +26,20 @@ use super::stream::{self, Spoken};
 pub(super) async fn exchange(
     upstream: &Rc<Upstream>,
     mut place: OwnedSemaphorePermit,
-    mut request: Request<Body>,
+    mut request: Box<Request<Body>>,
     early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Unanswered> {
     // HTTP/2 cannot carry what shall be upgraded.
     let mut http_1_only = request.headers().contains_key(UPGRADE);
     let mut is_second = false;
     loop {
-        let (link, reused) = match link(upstream, http_1_only, is_second).await {
-            Ok(found) => found,
-            Err(fault) => return Err(Unanswered::unsent(fault, request)),
+        let known = known(upstream, http_1_only, is_second);
+        let (link, reused) = match known {
+            Some(link) => (link, true),
+            None => match aside(new_link(upstream, http_1_only)).await {
+                Ok(found) => found,
+                Err(fault) => return Err(Unanswered::unsent(fault, request)),
+            },
         };
         let attempt = match link {
             Link::Single(connection) => {
@@ -42,14 +47,15 @@ pub(super) async fn exchange(
                 http1::attempt(lease, request, reused, early).await
             }
             Link::Shared(connection) => {
-                http2::attempt(
+                let settings = &upstream.settings;
+                aside(http2::attempt(
                     &connection,
-                    &upstream.settings,
+                    settings,
                     place,
                     request,
                     reused,
                     early,
-                )
+                ))
                 .await
             }
         };
@@ -60,15 +66,15 @@ pub(super) async fn exchange(
         match failure.again {
             Some(again) if again.worthwhile && !is_second => {
                 is_second = true;
+                http_1_only |= again.in_http_1;
                 request = again.request;
                 place = again.place;
-                http_1_only |= again.in_http_1;
             }
             again => {
                 let unsent = again.filter(|again| !again.sent);
                 return Err(Unanswered {
                     fault: failure.fault,
-                    unsent: unsent.map(|again| Box::new(again.request)),
+                    unsent: unsent.map(|again| again.request),
                 });
             }
         }
@@ -87,7 +93,7 @@ pub(super) struct Failure {
 
 /// What another attempt would take.
 pub(super) struct Again {
-    pub(super) request: Request<Body>,
+    pub(super) request: Box<Request<Body>>,
     pub(super) place: OwnedSemaphorePermit,
     /// Whether the app may have seen it.
     pub(super) sent: bool,
@@ -104,11 +110,11 @@ impl From<UpstreamFault> for Failure {
 }
 
 /// A copy of `request`, if it may be sent twice without harm (RFC 9110, 9.2.2).
-pub(super) fn spare(request: &Request<Body>) -> Option<Request<Body>> {
+pub(super) fn spare(request: &Request<Body>) -> Option<Box<Request<Body>>> {
     if !request.method().is_idempotent() || !request.body().is_end_stream() {
         return None;
     }
-    let mut copy = Request::new(Body::empty());
+    let mut copy = Box::new(Request::new(Body::empty()));
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
@@ -147,26 +153,26 @@ enum Link {
     Shared(Rc<Shared>),
 }
 
-/// A connection for one request, and whether it was used before. Pooled ones that carry one request at a time are left
-/// alone if `fresh`.
-async fn link(
-    upstream: &Rc<Upstream>,
-    http_1_only: bool,
-    fresh: bool,
-) -> Result<(Link, bool), UpstreamFault> {
-    let shares = match upstream.settings.address {
-        Address::Tcp { .. } | Address::Unix(_) => false,
-        Address::H2c { .. } if http_1_only => return Err(UpstreamFault::NoUpgrade),
-        Address::H2c { .. } => true,
-        Address::Tls { .. } => !http_1_only,
-    };
-    if shares && let Some(shared) = upstream.shared() {
-        return Ok((Link::Shared(shared), true));
+/// A connection for one request that had others before. Those that carry one request at a time are left alone if `fresh`.
+fn known(upstream: &Rc<Upstream>, http_1_only: bool, fresh: bool) -> Option<Link> {
+    if upstream.shares(http_1_only)
+        && let Some(shared) = upstream.shared()
+    {
+        return Some(Link::Shared(shared));
     }
     let idle = if fresh { None } else { upstream.take_idle() };
-    if let Some(connection) = idle {
-        return Ok((Link::Single(connection), true));
+    idle.map(Link::Single)
+}
+
+/// A new connection for one request, or one that was made meanwhile; and whether it was used before.
+async fn new_link(
+    upstream: &Rc<Upstream>,
+    http_1_only: bool,
+) -> Result<(Link, bool), UpstreamFault> {
+    if http_1_only && matches!(upstream.settings.address, Address::H2c { .. }) {
+        return Err(UpstreamFault::NoUpgrade);
     }
+    let shares = upstream.shares(http_1_only);
     let limit = upstream.settings.connect_timeout;
     let made = async {
         if !shares || upstream.chose_http_1.get() {

@@ -20,10 +20,10 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
-    pub(super) fn unsent(fault: UpstreamFault, request: Request<Body>) -> Self {
+    pub(super) fn unsent(fault: UpstreamFault, request: Box<Request<Body>>) -> Self {
         Self {
             fault,
-            unsent: Some(Box::new(request)),
+            unsent: Some(request),
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts as RequestParts;
 use http::response::Parts as ResponseParts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
@@ -15,24 +14,25 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Writes the framing of a request: `length` bytes, or chunks when it is not known.
-pub(super) fn frame_request(head: &mut RequestParts, length: Option<u64>) {
-    head.version = Version::HTTP_11;
-    if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
-        head.uri = origin_form(&head.uri);
+pub(super) fn frame_request<B>(request: &mut Request<B>, length: Option<u64>) {
+    *request.version_mut() = Version::HTTP_11;
+    if request.uri().authority().is_some() || request.uri().path_and_query().is_none() {
+        *request.uri_mut() = origin_form(request.uri());
     }
-    head.headers.remove(TRANSFER_ENCODING);
+    let has_content = length != Some(0) || expects_content(request.method());
+    let headers = request.headers_mut();
+    headers.remove(TRANSFER_ENCODING);
     match length {
         None => {
-            head.headers.remove(CONTENT_LENGTH);
-            head.headers
-                .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            headers.remove(CONTENT_LENGTH);
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         // Apps ask for a length, be it zero, where content is usual (RFC 9110, 8.6).
-        Some(0) if !expects_content(&head.method) => {
-            head.headers.remove(CONTENT_LENGTH);
+        Some(length) if has_content => {
+            headers.insert(CONTENT_LENGTH, length.into());
         }
-        Some(length) => {
-            head.headers.insert(CONTENT_LENGTH, length.into());
+        Some(_) => {
+            headers.remove(CONTENT_LENGTH);
         }
     }
 }
@@ -195,14 +195,14 @@ mod tests {
                 .method(method)
                 .version(Version::HTTP_10)
                 .header(name, value);
-            let (mut head, ()) = request.body(()).unwrap().into_parts();
-            frame_request(&mut head, length);
+            let mut request = request.body(()).unwrap();
+            frame_request(&mut request, length);
             assert_eq!(
-                fields(&head.headers),
+                fields(request.headers()),
                 expected,
                 "{method} {field} {length:?}"
             );
-            assert_eq!(head.version, Version::HTTP_11);
+            assert_eq!(request.version(), Version::HTTP_11);
         }
     }
 
@@ -215,10 +215,9 @@ mod tests {
             ("*", "*"),
         ];
         for (target, expected) in table {
-            let request = http::Request::builder().uri(target).body(()).unwrap();
-            let (mut head, ()) = request.into_parts();
-            frame_request(&mut head, Some(0));
-            assert_eq!(head.uri.to_string(), expected);
+            let mut request = http::Request::builder().uri(target).body(()).unwrap();
+            frame_request(&mut request, Some(0));
+            assert_eq!(request.uri().to_string(), expected);
         }
     }
 

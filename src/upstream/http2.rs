@@ -205,7 +205,7 @@ pub(super) async fn attempt(
     connection: &Rc<Shared>,
     settings: &UpstreamSettings,
     place: OwnedSemaphorePermit,
-    request: Request<Body>,
+    request: Box<Request<Body>>,
     reused: bool,
     early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Failure> {
@@ -228,7 +228,7 @@ pub(super) async fn attempt(
             return Err(unprocessed(fault, lease, Some(request)));
         }
     };
-    let (parts, body) = request.into_parts();
+    let (parts, body) = (*request).into_parts();
     let mut asking = Asking {
         answer,
         pour: has_body.then(|| Pour::new(body, stream)),
@@ -261,7 +261,7 @@ pub(super) async fn attempt(
 fn unprocessed(
     fault: h2::Error,
     mut lease: StreamLease,
-    request: Option<Request<Body>>,
+    request: Option<Box<Request<Body>>>,
 ) -> Failure {
     let place = lease.place.take();
     let in_http_1 = fault.reason() == Some(Reason::HTTP_1_1_REQUIRED);
@@ -282,7 +282,7 @@ fn judge(
     fault: h2::Error,
     mut lease: StreamLease,
     (parts, body): (Parts, Option<Body>),
-    spare: Option<Request<Body>>,
+    spare: Option<Box<Request<Body>>>,
 ) -> Failure {
     let is_reset = fault.is_reset();
     if !is_reset {
@@ -295,7 +295,7 @@ fn judge(
     ];
     let was_refused = is_reset && refusals.contains(&fault.reason());
     if fault.is_remote() && (fault.is_go_away() || was_refused) {
-        let request = body.map(|body| Request::from_parts(parts, body));
+        let request = body.map(|body| Box::new(Request::from_parts(parts, body)));
         return unprocessed(fault, lease, request);
     }
     let spare = spare.filter(|_| fault.is_io());

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! balance   the apps behind one site, and which of them gets a request
+//! aside     room for what a request seldom does
 //! address   where an app is and what it speaks: http:, https:, h2c: or unix:
 //! body      every body that passes through: the visitor's, the app's, our own; `upload` holds the visitor's limits
 //! until     a response body that somebody may end before its time
@@ -30,6 +31,7 @@
 //! - Whoever drops the future or the body closes the connection behind it and gives its place back.
 //!
 mod address;
+mod aside;
 mod balance;
 mod body;
 mod client;
@@ -52,6 +54,7 @@ pub mod tunnel;
 pub mod visitor;
 
 pub use address::{Address, AddressFault};
+pub(crate) use aside::aside;
 pub use balance::{
     BalanceSettings, HealthSettings, MEMBERS_MAX, MemberSettings, Report, Standing, Unserved,
     Upstreams, probe,

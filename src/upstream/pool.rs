@@ -14,6 +14,7 @@ use http::{Request, Response};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::UpstreamSettings;
+use super::address::Address;
 use super::body::Body;
 use super::client::{self, TellEarly, opens_stream};
 use super::fault::{Unanswered, UpstreamFault};
@@ -60,9 +61,9 @@ impl Pool {
     pub async fn send(
         &self,
         to: &Arc<UpstreamSettings>,
-        request: Request<Body>,
+        request: impl Into<Box<Request<Body>>>,
     ) -> Result<Response<Body>, Unanswered> {
-        self.send_hearing(to, request, None).await
+        self.send_hearing(to, request.into(), None).await
     }
 
     /// The same; `early` is told what the app says before its answer.
@@ -72,7 +73,7 @@ impl Pool {
     pub async fn send_hearing(
         &self,
         to: &Arc<UpstreamSettings>,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         early: Option<TellEarly<'_>>,
     ) -> Result<Response<Body>, Unanswered> {
         let upstream = self.upstream(to);
@@ -175,6 +176,14 @@ impl Upstream {
             }
         }
         None
+    }
+
+    /// Whether a request may go on a connection that carries others too.
+    pub(super) const fn shares(&self, http_1_only: bool) -> bool {
+        match self.settings.address {
+            Address::Tcp { .. } | Address::Unix(_) => false,
+            Address::H2c { .. } | Address::Tls { .. } => !http_1_only,
+        }
     }
 
     /// A connection of HTTP/2 that takes one more request.
@@ -328,7 +337,6 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::Address;
     use super::*;
 
     #[test]

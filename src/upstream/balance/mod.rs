@@ -201,11 +201,13 @@ impl Upstreams {
     pub async fn send(
         &self,
         pool: &Pool,
-        mut request: Request<Body>,
+        request: Request<Body>,
         home: Option<Home>,
         clock: &Clock,
         early: Option<TellEarly<'_>>,
     ) -> Result<Response<Body>, Unserved> {
+        // In a box, as it passes through many hands.
+        let mut request = Box::new(request);
         let (mut tried, mut last) = (0u64, None);
         let begun = clock.now();
         loop {
@@ -230,7 +232,7 @@ impl Upstreams {
             tried |= 1 << at;
             match unanswered.unsent {
                 Some(again) if harm != Harm::None && tried.count_ones() < ATTEMPTS_MAX => {
-                    request = *again;
+                    request = again;
                     last = Some(unanswered.fault);
                 }
                 _ => return Err(unanswered.fault.into()),

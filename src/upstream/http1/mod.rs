@@ -23,7 +23,6 @@ use std::io;
 use std::task::{Poll, ready};
 
 use http::header::UPGRADE;
-use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body as _;
 
@@ -39,24 +38,27 @@ use super::upload::Progress;
 /// Sends `request` on the connection of `lease`, which was used before if `reused`.
 pub(super) async fn attempt(
     mut lease: Lease,
-    request: Request<Body>,
+    mut request: Box<Request<Body>>,
     reused: bool,
     early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Failure> {
     let progress = request.body().progress();
-    let (mut parts, body) = request.into_parts();
+    let body = std::mem::take(request.body_mut());
     let length = body.length();
-    framing::frame_request(&mut parts, length);
+    framing::frame_request(&mut request, length);
     // The app may be about to close a connection that was idle. What may be sent twice without harm: RFC 9110, 9.2.2.
-    let repeatable = reused && parts.method.is_idempotent() && body.is_end_stream();
-    let mut sending = Sending::new(&parts, body, length);
+    let repeatable = reused && request.method().is_idempotent() && body.is_end_stream();
+    let mut sending = Sending::new(&request, body, length);
     lease.connection.expect(Asked {
-        head: parts.method == Method::HEAD,
-        upgrade: parts.headers.contains_key(UPGRADE),
+        head: request.method() == Method::HEAD,
+        upgrade: request.headers().contains_key(UPGRADE),
     });
     match head(&mut lease, &mut sending, progress.as_deref(), early).await {
         Ok(head) => Ok(accept(head, lease, sending)?),
-        Err(fault) => Err(failure(fault, lease, (parts, sending), reused, repeatable)),
+        Err(fault) => {
+            let unanswered = (request, sending);
+            Err(failure(fault, lease, unanswered, reused, repeatable))
+        }
     }
 }
 
@@ -102,7 +104,7 @@ async fn head(
 fn failure(
     fault: UpstreamFault,
     lease: Lease,
-    (parts, sending): (Parts, Sending),
+    (mut request, sending): (Box<Request<Body>>, Sending),
     reused: bool,
     repeatable: bool,
 ) -> Failure {
@@ -112,12 +114,15 @@ fn failure(
     let body = body.filter(|_| was_closed && (repeatable || !sent));
     Failure {
         fault,
-        again: body.map(|body| Again {
-            request: Request::from_parts(parts, body),
-            sent,
-            worthwhile: reused,
-            in_http_1: false,
-            place: lease.into_place(),
+        again: body.map(|body| {
+            *request.body_mut() = body;
+            Again {
+                request,
+                sent,
+                worthwhile: reused,
+                in_http_1: false,
+                place: lease.into_place(),
+            }
         }),
     }
 }

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, TRAILER};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
@@ -62,22 +61,22 @@ pub(super) enum SendingFault {
 }
 
 impl Sending {
-    /// `parts` are framed for a body of `length`.
-    pub(super) fn new(parts: &Parts, body: Body, length: Option<u64>) -> Self {
+    /// `head` is framed for `body`, which has `length` bytes.
+    pub(super) fn new(head: &Request<Body>, body: Body, length: Option<u64>) -> Self {
         let mut text = Vec::with_capacity(HEAD_BYTES_USUAL);
-        text.extend_from_slice(parts.method.as_str().as_bytes());
+        text.extend_from_slice(head.method().as_str().as_bytes());
         text.push(b' ');
-        let target = parts.uri.path_and_query();
+        let target = head.uri().path_and_query();
         text.extend_from_slice(target.map_or("/", |target| target.as_str()).as_bytes());
         text.extend_from_slice(b" HTTP/1.1\r\n");
-        write_fields(&mut text, &parts.headers);
+        write_fields(&mut text, head.headers());
         let framing = match length {
             None => Framing::Chunked,
             Some(0) => Framing::Ended,
             Some(length) => Framing::Sized(length),
         };
         let announced = match framing {
-            Framing::Chunked => parts.headers.get_all(TRAILER).iter().cloned().collect(),
+            Framing::Chunked => head.headers().get_all(TRAILER).iter().cloned().collect(),
             Framing::Sized(_) | Framing::Ended => Vec::new(),
         };
         Self {
@@ -90,7 +89,7 @@ impl Sending {
             announced,
             has_begun: false,
             was_opened: false,
-            closes: asks_to_close(&parts.headers),
+            closes: asks_to_close(head.headers()),
         }
     }
 

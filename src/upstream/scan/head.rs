@@ -270,7 +270,7 @@ fn field(line: &[u8]) -> Result<(usize, Range<usize>), Flaw> {
     }
     let colon = memchr(b':', line).ok_or(Flaw::Field)?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if name.is_empty() || !name.iter().all(|&byte| is_token_byte(byte)) {
+    if name.is_empty() || !name.iter().all(|&byte| TOKEN[usize::from(byte)]) {
         return Err(Flaw::Field);
     }
     if has_control(value) {
@@ -286,6 +286,17 @@ fn has_control(bytes: &[u8]) -> bool {
         found | (byte < b' ' && byte != b'\t') | (byte == 0x7F)
     })
 }
+
+/// The bytes of a token, in a table: every name is looked at byte by byte.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_token_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
