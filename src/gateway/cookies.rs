@@ -10,6 +10,7 @@ use super::forward::Call;
 use super::owner::{Mark, adoption};
 use super::reply::make_private;
 use super::site::Site;
+use super::told::{COOKIES_SHOWN, listed, name_in, shown};
 use crate::base::kept::{CookieIdentity, KeptCookie};
 use crate::base::meter::Count;
 use crate::cookie::admission::{Admission, Bench};
@@ -25,10 +26,6 @@ use crate::session::{Record, Root};
 
 /// How much of a response head deletions may take, in bytes; what is left over comes with the next request again.
 const DELETION_BYTES_MAX: usize = 8 * 1024;
-/// How many cookies one line of the log names.
-const COOKIES_SHOWN: usize = 16;
-/// How much of a cookie's name is logged.
-const NAME_BYTES_SHOWN: usize = 64;
 
 /// What the browser brought.
 #[derive(Default)]
@@ -238,6 +235,33 @@ impl Parting<'_> {
         request: &AppRequest<'_>,
         written: &Written<'_>,
     ) {
+        // As most responses have it.
+        if !self.is_empty() || written.before.is_some() {
+            self.write_all(headers, gateway, site, request, written);
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.passed.is_empty()
+            && self.mirrored.is_empty()
+            && self.unbound.is_empty()
+            && self.moved.is_empty()
+            && self.stale.is_empty()
+            && self.copies.is_empty()
+            && self.left.is_empty()
+            && self.mark.is_none()
+            && !self.several_tickets
+    }
+
+    #[inline(never)]
+    fn write_all(
+        self,
+        headers: &mut HeaderMap,
+        gateway: &Gateway,
+        site: &Site,
+        request: &AppRequest<'_>,
+        written: &Written<'_>,
+    ) {
         let mut ours = Vec::new();
         let mut refused = Vec::new();
         match written.record {
@@ -363,31 +387,5 @@ impl Gateway {
             %reason,
             "a cookie of the app was refused"
         );
-    }
-}
-
-/// The name in a `Set-Cookie`; nothing where there is none, since the value may be a secret.
-pub(super) fn name_in(field: &[u8]) -> &[u8] {
-    let pair = field.split(|byte| *byte == b';').next().unwrap_or(field);
-    let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(0);
-    pair.get(..end).unwrap_or_default().trim_ascii()
-}
-
-/// Names of cookies for the log.
-fn listed<'n>(names: impl Iterator<Item = &'n [u8]>) -> String {
-    let names: Vec<&[u8]> = names.collect();
-    let shown = names.iter().take(COOKIES_SHOWN).map(|name| shown(name));
-    let mut listed = shown.collect::<Vec<_>>().join(" ");
-    if names.len() > COOKIES_SHOWN {
-        listed.push_str(&format!(" and {} more", names.len() - COOKIES_SHOWN));
-    }
-    listed
-}
-
-/// A cookie's name for the log. It may come from anybody.
-pub(super) fn shown(name: &[u8]) -> String {
-    match name.get(..NAME_BYTES_SHOWN) {
-        Some(start) if start.len() < name.len() => format!("{}…", start.escape_ascii()),
-        _ => name.escape_ascii().to_string(),
     }
 }

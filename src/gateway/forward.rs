@@ -116,11 +116,7 @@ impl Call<'_> {
             facts: self.facts(),
         };
         if introduction.write(head) {
-            gateway.meter.count(Count::SpoofedHeaders);
-            tracing::warn!(
-                request_id = &*self.request_id,
-                "a header that only the gateway may write was removed"
-            );
+            self.tell_spoofed(gateway);
         }
         let headers = &mut head.headers;
         let came = put_cookies(headers, cookies);
@@ -144,6 +140,15 @@ impl Call<'_> {
         head.uri = Uri::from(target.unwrap_or(PathAndQuery::from_static("/")));
         head.version = Version::HTTP_11;
         came
+    }
+
+    #[cold]
+    fn tell_spoofed(&self, gateway: &Gateway) {
+        gateway.meter.count(Count::SpoofedHeaders);
+        tracing::warn!(
+            request_id = &*self.request_id,
+            "a header that only the gateway may write was removed"
+        );
     }
 
     fn facts(&self) -> Facts<'_> {

@@ -4,8 +4,9 @@ use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Response, StatusCode};
 
 use super::Gateway;
-use super::cookies::{Brought, Parting, name_in, shown};
+use super::cookies::{Brought, Parting};
 use super::site::Site;
+use super::told::{name_in, shown};
 use super::witness::Witness;
 use crate::base::clock::Time;
 use crate::base::kept::KeptCookie;

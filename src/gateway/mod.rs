@@ -26,6 +26,7 @@ mod learn;
 mod owner;
 mod path_params;
 mod settle;
+mod told;
 
 pub mod streams;
 
@@ -67,6 +68,7 @@ use self::reason::Reason;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
+use self::settle::Settlement;
 use self::site::{Site, SiteTable};
 use self::streams::{Joint, Opening, Streams};
 use self::visit::{Manner, OnOutage, SessionMode, Visit};
@@ -84,7 +86,7 @@ use crate::headers::websocket::Handshake;
 use crate::session::{Home, Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::visitor::Incoming;
-use crate::upstream::{Body, BodyLimits, Pool, TellEarly, tunnel};
+use crate::upstream::{Body, BodyLimits, Pool, TellEarly, aside, tunnel};
 
 /// How a request came to us: one for each connection, shared by its requests.
 #[derive(Clone, Debug)]
@@ -244,7 +246,11 @@ impl Gateway {
         let watched = opening.is_some() || !self.streams.has_no_sessions();
         let held = watched.then(|| visit.held());
         let now = self.clock.now();
-        let settled = self.settle(visit, change, line, now).await?;
+        let settled = if visit.stays_as_it_is(&change) {
+            Settlement::unchanged()
+        } else {
+            aside(self.settle(visit, change, line, now)).await?
+        };
         let subject = held.and_then(|held| self.follow(held.as_ref(), &settled));
         clean(&mut response, site, &admitted);
         let host = &admitted.host;
@@ -277,12 +283,7 @@ impl Gateway {
         line: &mut Line,
     ) -> Result<Visit, Refusal> {
         if cookies.lookalikes > 0 || cookies.candidates_surplus {
-            self.meter.count(Count::CookieLookalikes);
-            let request_id = &*line.request_id;
-            tracing::warn!(
-                request_id,
-                "cookies came that some reader would take for the ticket"
-            );
+            self.tell_lookalikes(line);
         }
         let manner = Manner {
             mode,
@@ -297,14 +298,7 @@ impl Gateway {
         match visit.reason {
             Reason::Forged => self.meter.count(Count::TicketsForged),
             Reason::UnknownKey => self.meter.count(Count::TicketsUnknownKey),
-            Reason::Ambiguous => {
-                self.meter.count(Count::TicketsAmbiguous);
-                let request_id = &*line.request_id;
-                tracing::warn!(
-                    request_id,
-                    "two different tickets came and both open; neither is used"
-                );
-            }
+            Reason::Ambiguous => self.tell_ambiguous(line),
             _ => {}
         }
         Ok(visit)
@@ -349,6 +343,7 @@ impl Gateway {
     }
 
     /// `has_body`: the request has one, which is left unread.
+    #[cold]
     fn refuse(&self, refusal: &Refusal, has_body: bool, line: &mut Line) -> Response<Body> {
         self.meter.count(Count::Refusals);
         line.refusal = Some(refusal.word());

@@ -105,21 +105,17 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
 
 /// Whether the app marked the response as one for shared caches.
 fn is_shared(headers: &HeaderMap) -> bool {
-    let directives = || {
-        headers
-            .get_all(CACHE_CONTROL)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(|directive| directive.trim().to_ascii_lowercase())
-    };
-    let is_private = |directive: &str| {
+    let (mut shared, mut private) = (false, false);
+    let values = headers.get_all(CACHE_CONTROL).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    for directive in values.flat_map(|value| value.split(',')) {
+        let directive = directive.trim().to_ascii_lowercase();
         let name = directive.split('=').next().unwrap_or_default().trim_end();
-        matches!(name, "private" | "no-store")
-    };
+        private |= matches!(name, "private" | "no-store");
+        shared |= directive == "public" || directive.starts_with("s-maxage=");
+    }
     // Contradictory ones are read as the stricter.
-    !directives().any(|directive| is_private(&directive))
-        && directives().any(|directive| directive == "public" || directive.starts_with("s-maxage="))
+    shared && !private
 }
 
 /// Fields that some caches obey before Cache-Control (RFC 9213, and what came before it).

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Gateway;
 use super::access_log::Line;
-use super::cookies::shown;
 use super::newcomers::Place;
 use super::news::TicketNews;
 use super::reason::Reason;
 use super::refusal::Refusal;
+use super::told::shown;
 use super::visit::{OnOutage, Settled, Visit};
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
@@ -32,6 +32,16 @@ enum Door {
     NotAsked,
     /// No: the address has begun too many.
     Shut,
+}
+
+impl Settlement {
+    /// Of a request that changed nothing.
+    pub(super) const fn unchanged() -> Self {
+        Self {
+            news: TicketNews::Keep,
+            record: None,
+        }
+    }
 }
 
 impl Gateway {
@@ -65,10 +75,7 @@ impl Gateway {
                     error = %Causes(&fault),
                     "a change of a session was lost"
                 );
-                return Ok(Settlement {
-                    news: TicketNews::Keep,
-                    record: None,
-                });
+                return Ok(Settlement::unchanged());
             }
         };
         self.tell(&settled, &kept, line);

@@ -45,6 +45,7 @@ impl Opening {
 
 impl Gateway {
     /// Opens the stream: from now on it ends when the session of `subject` does.
+    #[inline(never)]
     pub(in super::super) fn open_stream(
         &self,
         opening: Opening,

@@ -70,6 +70,20 @@ impl Visit {
         }
     }
 
+    /// Whether a request that made `change` leaves the session as it is, and the visitor with what they have: nobody needs to
+    /// be asked.
+    pub fn stays_as_it_is(&self, change: &Change) -> bool {
+        change.is_nothing()
+            && match &self.hold {
+                Hold::Nothing => true,
+                Hold::Fresh(_) | Hold::Empty { .. } => false,
+                // The browser may still hold the spelling from before the session was stored.
+                Hold::Open {
+                    ticket, standing, ..
+                } => !self.may_set || *standing != Standing::Current || ticket.is_stored(),
+            }
+    }
+
     /// Has the store accept `change`, before the response head goes out.
     ///
     /// # Errors
