@@ -34,7 +34,6 @@ use crate::base::causes::Causes;
 
 /// How much of one body may be on its way to us or wait here for its visitor.
 const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-
 /// The largest window there is.
 const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 
