@@ -36,3 +36,13 @@ fn the_corpus_of_set_cookie_holds() {
 fn the_corpus_of_h1_request_holds() {
     replay("h1_request", laws::h1_request::hold);
 }
+
+#[test]
+fn the_corpus_of_app_answer_holds() {
+    replay("app_answer", laws::app_answer::hold);
+}
+
+#[test]
+fn the_corpus_of_proxy_header_holds() {
+    replay("proxy_header", laws::proxy_header::hold);
+}

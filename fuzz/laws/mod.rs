@@ -4,13 +4,19 @@
 //! law. Everything that the laws compare with is written anew here, in the plainest way: whoever shares code with what
 //! is judged shares its mistakes.
 
+pub mod app_answer;
+
 pub mod cookie_field;
 
 pub mod h1_request;
 
+pub mod proxy_header;
+
 pub mod readers;
 
 pub mod set_cookie;
+
+pub mod wire;
 
 use cloakroom::base::clock::Time;
 use cloakroom::cookie::name::NamePattern;

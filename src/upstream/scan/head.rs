@@ -17,11 +17,11 @@ const FIELDS_USUAL: usize = 24;
 
 /// The head of an answer. What says where the body ends is not among its fields, but for the length.
 #[derive(Debug)]
-pub(in crate::upstream) struct Head {
-    pub(in crate::upstream) status: StatusCode,
-    pub(in crate::upstream) headers: HeaderMap,
+pub struct Head {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
     /// The connection is good for this answer only: the app says so, or speaks HTTP/1.0.
-    pub(in crate::upstream) closes: bool,
+    pub closes: bool,
 }
 
 /// A head that is being read.

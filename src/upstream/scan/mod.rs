@@ -17,7 +17,7 @@ use http::{HeaderMap, StatusCode};
 use chunk::Chunks;
 use head::{Ending, HeadLines};
 
-pub(super) use head::Head;
+pub use head::Head;
 
 /// How many interim responses one request may get. An app sends one or two.
 const INTERIM_MAX: u8 = 32;
@@ -27,16 +27,16 @@ const COPIED_BYTES_MAX: usize = 4 * 1024;
 
 /// What of a request decides how the answer to it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Asked {
+pub struct Asked {
     /// The method is `HEAD`: the response has no body, whatever it says.
-    pub(super) head: bool,
+    pub head: bool,
     /// The request has an `Upgrade`.
-    pub(super) upgrade: bool,
+    pub upgrade: bool,
 }
 
 /// How far the reading has come.
 #[derive(Debug)]
-pub(super) struct Scan {
+pub struct Scan {
     state: State,
     asked: Asked,
     interim: u8,
@@ -59,15 +59,15 @@ enum State {
 
 /// What of a body has come.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
-    pub(super) data: Bytes,
+pub struct Piece {
+    pub data: Bytes,
     /// None that are empty.
-    pub(super) trailers: Option<HeaderMap>,
+    pub trailers: Option<HeaderMap>,
 }
 
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub enum Left {
     /// After so many bytes.
     Bytes(u64),
     /// It says so itself.
@@ -80,7 +80,7 @@ pub(super) enum Left {
 
 impl Scan {
     /// Expects nothing yet.
-    pub(super) const fn new(head_bytes_max: usize) -> Self {
+    pub const fn new(head_bytes_max: usize) -> Self {
         Self {
             state: State::Idle,
             asked: Asked {
@@ -93,7 +93,7 @@ impl Scan {
     }
 
     /// What is left of the message; nothing if the last has ended and the next was not asked for.
-    pub(super) const fn left(&self) -> Left {
+    pub const fn left(&self) -> Left {
         match self.state {
             State::Idle | State::Head(_) => Left::Bytes(0),
             State::Sized(left) => Left::Bytes(left),
@@ -104,7 +104,7 @@ impl Scan {
     }
 
     /// A request was sent: its answer may come.
-    pub(super) fn expect(&mut self, asked: Asked) {
+    pub fn expect(&mut self, asked: Asked) {
         self.asked = asked;
         self.interim = 0;
         self.state = State::Head(HeadLines::default());
@@ -115,7 +115,7 @@ impl Scan {
     ///
     /// # Errors
     /// A [`Flaw`]: nothing that came may be used, and nothing that comes later.
-    pub(super) fn head(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Flaw> {
+    pub fn head(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Flaw> {
         while let State::Head(lines) = &mut self.state {
             let Some((head, ending)) = lines.read(buffer, self.head_bytes_max)? else {
                 return Ok(None);
@@ -134,7 +134,7 @@ impl Scan {
     ///
     /// # Errors
     /// A [`Flaw`]: nothing that was in `buffer` may be used, and nothing that comes later.
-    pub(super) fn body(&mut self, buffer: &mut BytesMut) -> Result<Piece, Flaw> {
+    pub fn body(&mut self, buffer: &mut BytesMut) -> Result<Piece, Flaw> {
         let mut data = Data::default();
         let mut trailers = None;
         match &mut self.state {

@@ -2,63 +2,24 @@ use super::*;
 
 const LIMIT: usize = 4096;
 
-/// What was read of one answer.
-#[derive(Debug, Default, PartialEq)]
-struct Reading {
-    /// How many bytes are the answer's, those included that were not understood yet.
-    taken: usize,
-    ended: bool,
-    heard: Option<Heard>,
-}
-
-/// One answer, without the fields that frame it.
-#[derive(Clone, Debug, PartialEq)]
-struct Heard {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    trailers: HeaderMap,
-}
-
-/// Reads `text` in steps of `step` bytes.
-fn read(text: &[u8], asked: Asked, step: usize) -> Result<Reading, Flaw> {
+/// How much of `text`, read in steps of `step` bytes, is one answer, those bytes included that were not understood yet;
+/// and whether the answer has ended.
+fn scanned(text: &[u8], asked: Asked, step: usize) -> Result<(usize, bool), Flaw> {
     let mut scan = Scan::new(LIMIT);
     scan.expect(asked);
     let mut buffer = BytesMut::new();
-    let mut reading = Reading::default();
+    let mut taken = 0;
     for part in text.chunks(step) {
         buffer.extend_from_slice(part);
-        reading.taken += part.len();
-        while let Some(head) = scan.head(&mut buffer)? {
-            if head.status == StatusCode::EARLY_HINTS {
-                continue;
-            }
-            reading.heard = Some(Heard {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: Vec::new(),
-                trailers: HeaderMap::new(),
-            });
-        }
-        let piece = scan.body(&mut buffer)?;
-        if let Some(heard) = &mut reading.heard {
-            heard.body.extend_from_slice(&piece.data);
-            heard.trailers.extend(piece.trailers.unwrap_or_default());
-        }
-        reading.ended = matches!(scan.state, State::Idle);
-        if reading.ended && !buffer.is_empty() {
-            break;
+        taken += part.len();
+        // Early hints are heads too.
+        while scan.head(&mut buffer)?.is_some() {}
+        scan.body(&mut buffer)?;
+        if matches!(scan.state, State::Idle) {
+            return Ok((taken - buffer.len(), true));
         }
     }
-    if reading.ended {
-        reading.taken -= buffer.len();
-    }
-    Ok(reading)
-}
-
-/// How much of `text`, read in steps of `step` bytes, is one answer, and whether the answer has ended.
-fn scanned(text: &[u8], asked: Asked, step: usize) -> Result<(usize, bool), Flaw> {
-    read(text, asked, step).map(|reading| (reading.taken, reading.ended))
+    Ok((taken, false))
 }
 
 fn check(text: &str, asked: Asked, expected: Result<(usize, bool), Flaw>) {
@@ -375,127 +336,4 @@ fn a_head_and_a_short_body_leave_the_buffer_free() {
     let piece = scan.body(&mut buffer).unwrap();
     assert_eq!((&*piece.data, head.headers.len()), (&b"ok"[..], 2));
     assert!(buffer.try_reclaim(1024), "somebody holds the buffer");
-}
-
-// === beside hyper ===
-
-/// What one answer comes to.
-#[derive(Clone, Debug, PartialEq)]
-enum Outcome {
-    Whole(Box<Heard>),
-    Unfinished,
-    Refused,
-}
-
-/// What hyper makes of `text` as the answer to a `GET`, while the connection stays open.
-async fn by_hyper(text: Vec<u8>) -> Outcome {
-    use http_body_util::{BodyExt, Empty};
-    use hyper::client::conn::http1;
-    use hyper_util::rt::TokioIo;
-    use tokio::io::AsyncWriteExt;
-
-    let (ours, mut theirs) = tokio::io::duplex(64 << 10);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(ours)).await.unwrap();
-    tokio::task::spawn_local(connection);
-    let request = http::Request::new(Empty::<bytes::Bytes>::new());
-    let answer = tokio::task::spawn_local(async move {
-        let response = sender.send_request(request).await?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?;
-        let trailers = body.trailers().cloned().unwrap_or_default();
-        Ok::<_, hyper::Error>(Heard {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: body.to_bytes().to_vec(),
-            trailers,
-        })
-    });
-    // The request is on its way before its answer comes.
-    tokio::task::yield_now().await;
-    theirs.write_all(&text).await.unwrap();
-    for _ in 0..16 {
-        tokio::task::yield_now().await;
-    }
-    if !answer.is_finished() {
-        return Outcome::Unfinished;
-    }
-    match answer.await.unwrap() {
-        Ok(heard) => Outcome::Whole(Box::new(heard.unframed())),
-        Err(_) => Outcome::Refused,
-    }
-}
-
-impl Heard {
-    fn unframed(mut self) -> Self {
-        self.headers.remove(http::header::CONTENT_LENGTH);
-        self.headers.remove(http::header::TRANSFER_ENCODING);
-        self
-    }
-}
-
-fn answers() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
-    use proptest::prelude::*;
-    let sound = proptest::sample::select(vec![
-        "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello world!",
-        "HTTP/1.1 200 OK\r\nserver: x\r\nContent-Length: 2, 2\r\ncontent-length: 2\r\n\r\nok",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1A;x=y\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nx-sum: 1\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n1\r\na\r\n0\r\n\r\n",
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nx: y\r\n\r\n",
-        "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\ncontent-length: 7\r\n\r\n",
-        "HTTP/1.0 404 Not Found\r\ncontent-length: 1\r\n\r\nx",
-        "HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nx",
-    ]);
-    let bytes = proptest::sample::select(b"\r\n :;,0159aAxX\0\t+-\"\x7f\x85\n\r".to_vec());
-    let change = (0..3_u8, any::<proptest::sample::Index>(), bytes);
-    (sound, proptest::collection::vec(change, 0..3)).prop_map(|(sound, changes)| {
-        let mut text = sound.as_bytes().to_vec();
-        for (kind, at, byte) in changes {
-            let at = at.index(text.len());
-            match kind {
-                0 => text.insert(at, byte),
-                1 => drop(text.remove(at)),
-                _ => text[at] = byte,
-            }
-        }
-        text
-    })
-}
-
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
-
-    /// Promise: an answer that we let through says to hyper what it says to us, and ends where it ends for us, so nothing
-    /// of one is ever taken for a part of the next.
-    #[test]
-    fn hyper_reads_the_same_and_finds_the_end_where_we_do(text in answers(), step in 1_usize..60) {
-        let Ok(reading) = read(&text, Asked::default(), step) else {
-            return Ok(());
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let set = tokio::task::LocalSet::new();
-        let shown = String::from_utf8_lossy(&text).into_owned();
-        let whole = set.block_on(&runtime, by_hyper(text[..reading.taken].to_vec()));
-        let expected = match reading.heard {
-            Some(heard) if reading.ended => Outcome::Whole(Box::new(heard.unframed())),
-            _ => Outcome::Unfinished,
-        };
-        proptest::prop_assert!(
-            whole == expected || whole == Outcome::Refused,
-            "{whole:?}, not {expected:?} of {shown:?}"
-        );
-        if reading.ended {
-            let short = set.block_on(&runtime, by_hyper(text[..reading.taken - 1].to_vec()));
-            proptest::prop_assert!(!matches!(short, Outcome::Whole(_)), "ends before its end: {shown:?}");
-        }
-    }
-
-    /// Promise: how the bytes are cut into reads decides nothing.
-    #[test]
-    fn the_reading_does_not_depend_on_the_reads(text in answers(), step in 1_usize..20) {
-        let at_once = read(&text, Asked::default(), text.len().max(1));
-        let by_steps = read(&text, Asked::default(), step);
-        proptest::prop_assert_eq!(at_once, by_steps);
-    }
 }
