@@ -192,6 +192,22 @@ async fn a_header_that_does_not_end_is_cut_off_in_time() {
     }
 }
 
+/// Promise: a header buys nobody time: who is silent behind it, or stalls in the handshake, is cut off, dozens at once, and
+/// others are served meanwhile.
+#[tokio::test]
+async fn who_is_silent_behind_a_header_is_cut_off() {
+    let app = App::plain().await;
+    let node = trusting(&app).await;
+    let hello = [VISITOR, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"].concat();
+    let all = [VISITOR, &hello].repeat(12);
+    let waits = crate::support::together(all.into_iter().map(|sent| borne(&node, sent)));
+    let served = async {
+        let client = node.client();
+        client.ask(node.tcp().await, VISITOR, "").await.unwrap();
+    };
+    tokio::join!(waits, served);
+}
+
 /// Promise: random bytes harm nobody.
 #[tokio::test]
 async fn noise_harms_nobody() {
