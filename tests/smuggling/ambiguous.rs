@@ -303,3 +303,51 @@ async fn an_expectation_is_100_continue_or_refused() {
     assert_eq!(app.request_lines(), ["GET /first HTTP/1.1"]);
     assert!(app.bytes().ends_with("\r\n\r\nhello"), "{}", app.bytes());
 }
+
+/// Who folds names, as CGI does, reads `Transfer_Encoding` as the field that frames a body.
+#[tokio::test]
+async fn no_other_spelling_of_what_frames_a_body_reaches_the_app() {
+    let app = Recorder::start().await;
+    let gate = app.gate().await;
+    for field in [
+        "Transfer_Encoding: chunked",
+        "transfer.encoding: chunked",
+        "Content_Length: 0",
+        "content~length: 0",
+        "CONTENT_LENGTH: 100",
+    ] {
+        let request = format!(
+            "POST /first HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\
+             {field}\r\n\r\n{NEXT}",
+            NEXT.len()
+        );
+        let answer = exchange(&gate, request).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{field}: {answer}");
+        let bytes = app.bytes().to_ascii_lowercase();
+        let length = format!("\r\ncontent-length: {}\r\n", NEXT.len());
+        assert!(bytes.contains(&length), "{field}: {bytes}");
+        let name = field.split(':').next().unwrap_or_default();
+        assert!(
+            !bytes.contains(&name.to_ascii_lowercase()),
+            "{field}: {bytes}"
+        );
+        app.clear();
+    }
+}
+
+/// CVE-2025-55315 and its kin, with the bodies as they were published: what stands in an extension or in a chunk of
+/// another's reading is never a request.
+#[tokio::test]
+async fn a_request_in_an_extension_or_behind_a_bare_line_end_is_none() {
+    let app = Recorder::start().await;
+    let gate = app.gate().await;
+    for body in [
+        format!("1;\n{NEXT}\r\nx\r\n0\r\n\r\n"),
+        format!("1\n{NEXT}\r\nx\r\n0\r\n\r\n"),
+        format!("2;\nxx\r\n{:x}\r\n0\r\n\r\n", NEXT.len()),
+        "5\r\nhello\r\n0;\n\r\n\r\n".to_owned(),
+        "5\r\nhello\n0\r\n\r\n".to_owned(),
+    ] {
+        refused(&gate, &app, chunked(&body), "400").await;
+    }
+}

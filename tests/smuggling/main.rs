@@ -15,6 +15,8 @@ mod recorder;
 
 mod ambiguous;
 
+mod answers;
+
 mod limits;
 
 mod order;
