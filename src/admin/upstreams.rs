@@ -113,53 +113,56 @@ pub(super) fn metrics(out: &mut String, gateway: &Gateway) {
         &'static str,
         &'static str,
         &'static str,
-        fn(&Report<'_>) -> Option<u64>,
+        fn(&Report<'_>) -> u64,
     );
     let gauges: [Gauge; 6] = [
         (
             "upstream_up",
             "gauge",
             "Whether an upstream is in service.",
-            |report| Some(u64::from(report.standing == Standing::Up)),
+            |report| u64::from(report.standing == Standing::Up),
         ),
         (
             "upstream_drained",
             "gauge",
             "Whether an upstream gets no new sessions.",
-            |report| Some(u64::from(report.drained_by.is_some())),
+            |report| u64::from(report.drained_by.is_some()),
         ),
         (
             "upstream_requests_in_flight",
             "gauge",
-            "Requests that an upstream has not answered whole; of sites with several.",
-            |report| report.in_flight.and_then(|count| u64::try_from(count).ok()),
+            "Requests that an upstream has not answered whole.",
+            |report| u64::try_from(report.in_flight).unwrap_or(u64::MAX),
         ),
         (
             "upstream_requests_total",
             "counter",
-            "Requests that an upstream was asked; of sites with several.",
+            "Requests that an upstream was asked.",
             |report| report.requests,
         ),
         (
             "upstream_failures_total",
             "counter",
             "Requests that failed by the fault of an upstream.",
-            |report| Some(report.failures),
+            |report| report.failures,
         ),
         (
             "upstream_ejections_total",
             "counter",
             "Times that an upstream went out of service.",
-            |report| Some(report.ejections),
+            |report| report.ejections,
         ),
     ];
     for (name, kind, help, read) in gauges {
         head(out, name, kind, help);
         for set in sets(gateway) {
             for report in set.reports() {
-                if let Some(value) = read(&report) {
-                    line(out, name, &labels(set.site(), report.address), value);
-                }
+                line(
+                    out,
+                    name,
+                    &labels(set.site(), report.address),
+                    read(&report),
+                );
             }
         }
     }

@@ -29,6 +29,32 @@ async fn an_app_alone_is_asked_on_when_it_fails() {
     assert_eq!(metric(&gate, "upstream_failures_total", &a_url).await, 10);
 }
 
+/// Promise: the operator hears once when a site is without an app, and once when it has one again; a balancer that asks
+/// whether the gateway is ready hears nothing of it. What an app alone is asked is counted too.
+#[tokio::test]
+async fn a_site_without_an_app_is_told_in_the_log_and_not_to_the_balancer() {
+    let a = named("a").await;
+    let a_url = url(&a);
+    let gate = gate(&a, &[], "fail_timeout = \"1h\"").await;
+    let said = async |words: &str| {
+        eventually(words, async || gate.printed().contains(words).then_some(())).await;
+        assert_eq!(gate.printed().matches(words).count(), 1);
+    };
+    let gone = a.stop().await;
+
+    answers(&gate, 10).await;
+
+    said("a site has no upstream in service").await;
+    let ready = gate.admin("/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+    let _a = App::answering_at(gone, |_| Reply::ok("a")).await;
+    assert_eq!(ask(&gate.browser()).await, "a");
+    said("a site has an upstream in service again").await;
+    assert_eq!(metric(&gate, "upstream_requests_total", &a_url).await, 11);
+    let under_way = metric(&gate, "upstream_requests_in_flight", &a_url).await;
+    assert_eq!(under_way, 0);
+}
+
 /// Promise: who knows a slow path of an app cannot have it taken out of service for everybody.
 #[tokio::test]
 async fn an_app_that_answers_others_is_not_out_for_a_slow_path() {

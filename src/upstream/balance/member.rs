@@ -145,8 +145,8 @@ impl State {
         }
     }
 
-    pub(super) fn counts(&self) -> (usize, u64) {
-        (self.in_flight(), self.requests.load(Relaxed))
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
     }
 
     pub(super) fn failures(&self) -> u64 {
@@ -177,24 +177,26 @@ impl State {
         true
     }
 
-    /// It has answered.
-    pub(super) fn answered(&self, begun: Time, clock: &Clock) {
+    /// It has answered; tells whether it was out.
+    pub(super) fn answered(&self, begun: Time, clock: &Clock) -> bool {
         // One line of memory for all cores: written once in a millisecond.
         if self.answered.load(Relaxed) < begun.as_millis() {
             self.answered.store(begun.as_millis(), Relaxed);
         }
         if self.marks.load(Relaxed) & (FAILING | OUT) == 0 {
-            return;
+            return false;
         }
         let mut run = self.run();
-        if self.well_again(&mut run, clock.now()) {
-            drop(run);
+        let was_out = self.well_again(&mut run, clock.now());
+        drop(run);
+        if was_out {
             tracing::info!(
                 site = &*self.site,
                 upstream = &*self.name,
                 "an upstream answers again"
             );
         }
+        was_out
     }
 
     /// Forgets failures; tells whether it was out.

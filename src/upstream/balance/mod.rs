@@ -28,7 +28,7 @@ pub use probe::run as probe;
 pub use report::{Report, Standing};
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -103,6 +103,8 @@ pub struct Upstreams {
     members: Vec<Member>,
     /// Goes on with each choice between equals.
     turn: AtomicU32,
+    /// What was said last of whether any member is in service.
+    serves: AtomicBool,
 }
 
 struct Member {
@@ -153,6 +155,7 @@ impl Upstreams {
         Self {
             members: members.collect(),
             turn: AtomicU32::new(0),
+            serves: AtomicBool::new(true),
             settings,
             site,
         }
@@ -191,6 +194,23 @@ impl Upstreams {
                 }
             }
         }
+        self.serves = AtomicBool::new(old.serves.load(Relaxed));
+        self.tell_service();
+    }
+
+    /// Says so if the last member has gone out of service, or the first has come back.
+    fn tell_service(&self) {
+        let mut standings = self.members.iter().map(|member| member.state.standing());
+        let serves = standings.any(|standing| standing == Standing::Up);
+        if self.serves.load(Relaxed) == serves || self.serves.swap(serves, Relaxed) == serves {
+            return;
+        }
+        let site = &*self.site;
+        if serves {
+            tracing::info!(site, "a site has an upstream in service again");
+        } else {
+            tracing::warn!(site, "a site has no upstream in service");
+        }
     }
 
     /// Sends `request` to one of the members, as [`Pool::send`] does, and to another if nothing of it was sent. `home`
@@ -217,11 +237,12 @@ impl Upstreams {
             let Some(member) = self.members.get(at) else {
                 return Err(Unserved::NoneInService);
             };
-            // Where there is nobody to compare with, cores need not write to one place for each request.
-            let counted = (self.members.len() > 1).then(|| InFlight::begin(&member.state));
+            let counted = InFlight::begin(&member.state);
             let unanswered = match pool.send_hearing(&member.settings, request, early).await {
                 Ok(response) => {
-                    member.state.answered(begun, clock);
+                    if member.state.answered(begun, clock) {
+                        self.tell_service();
+                    }
                     return Ok(counting(response, counted));
                 }
                 Err(unanswered) => unanswered,
@@ -229,6 +250,9 @@ impl Upstreams {
             drop(counted);
             let fault = &unanswered.fault;
             let harm = member.state.failed(fault, begun, &self.settings, clock);
+            if harm != Harm::None {
+                self.tell_service();
+            }
             tried |= 1 << at;
             match unanswered.unsent {
                 Some(again) if harm != Harm::None && tried.count_ones() < ATTEMPTS_MAX => {
@@ -270,20 +294,16 @@ impl Upstreams {
 
     /// How each member is.
     pub fn reports(&self) -> impl Iterator<Item = Report<'_>> {
-        let counts = self.members.len() > 1;
-        self.members.iter().map(move |member| {
-            let counts = counts.then(|| member.state.counts());
-            Report {
-                address: &member.name,
-                weight: member.weight,
-                backup: member.backup,
-                standing: member.state.standing(),
-                drained_by: member.state.drained_by(),
-                in_flight: counts.map(|(in_flight, _)| in_flight),
-                requests: counts.map(|(_, requests)| requests),
-                failures: member.state.failures(),
-                ejections: member.state.ejections(),
-            }
+        self.members.iter().map(|member| Report {
+            address: &member.name,
+            weight: member.weight,
+            backup: member.backup,
+            standing: member.state.standing(),
+            drained_by: member.state.drained_by(),
+            in_flight: member.state.in_flight(),
+            requests: member.state.requests(),
+            failures: member.state.failures(),
+            ejections: member.state.ejections(),
         })
     }
 
@@ -311,10 +331,7 @@ impl Default for BalanceSettings {
 }
 
 /// Has the response count for its member until it has ended; of an upgrade, until the streams have.
-fn counting(mut response: Response<Body>, counted: Option<InFlight>) -> Response<Body> {
-    let Some(counted) = counted else {
-        return response;
-    };
+fn counting(mut response: Response<Body>, counted: InFlight) -> Response<Body> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         response.extensions_mut().insert(counted);
         return response;

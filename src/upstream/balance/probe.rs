@@ -64,6 +64,7 @@ async fn round(set: &Weak<Upstreams>, at: usize, clock: &Clock) -> Option<Durati
     let outcome = tokio::time::timeout(health.timeout, ask(member, health)).await;
     let outcome = outcome.unwrap_or(Err(ProbeFault::TimedOut));
     member.state.probed(outcome, health, clock.now());
+    set.tell_service();
     Some(health.interval)
 }
 

@@ -35,10 +35,10 @@ pub struct Report<'a> {
     pub standing: Standing,
     /// Who drains it, if somebody does: `admin` or `configuration`.
     pub drained_by: Option<&'static str>,
-    /// Requests that it has not answered whole; none: nobody counts, as there is one member.
-    pub in_flight: Option<usize>,
-    /// Requests that it was asked; as above.
-    pub requests: Option<u64>,
+    /// Requests that it has not answered whole.
+    pub in_flight: usize,
+    /// Requests that it was asked.
+    pub requests: u64,
     /// Those that failed, by its fault.
     pub failures: u64,
     /// How often it was taken out of service.
