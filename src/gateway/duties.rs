@@ -52,11 +52,15 @@ pub(super) fn count_hop(head: &mut Parts) -> Result<Option<Response<Body>>, Admi
 /// Makes a WebSocket that is asked for over HTTP/2 one that the app knows. From here on it is the GET of HTTP/1.1, so
 /// that no later step can forget to treat it as one.
 pub(super) fn begin_websocket(head: &mut Parts) -> Option<Handshake> {
-    is_websocket_connect(head).then(|| Handshake::begin(head))
+    if is_websocket_connect(head) {
+        return Some(Handshake::begin(head));
+    }
+    let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
+    upgrades.then(|| Handshake::of_visitor(&head.headers))
 }
 
-/// Looks at an app's answer as far as it opens a WebSocket. For a visitor who asked over HTTP/2, which is whom there is a
-/// `handshake` for, the app's `101` becomes a `200`.
+/// Looks at an app's answer as far as it opens a WebSocket. For a visitor who asked over HTTP/2 the app's `101` becomes a
+/// `200`.
 ///
 /// # Errors
 /// When the app switches to something else, did not prove that it speaks WebSocket, or answers with a success that the
@@ -76,8 +80,10 @@ pub(super) fn accept_upgrade(
         if !handshake.finish(response.headers_mut()) {
             return Err(Refusal::NoWebSocket);
         }
-        *response.status_mut() = StatusCode::OK;
-    } else if response.status().is_success() {
+        if handshake.is_ours() {
+            *response.status_mut() = StatusCode::OK;
+        }
+    } else if handshake.is_ours() && response.status().is_success() {
         return Err(Refusal::NoWebSocket);
     }
     Ok(())

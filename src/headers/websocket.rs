@@ -1,7 +1,8 @@
-//! A WebSocket over HTTP/2 (RFC 8441) as the app knows one: an upgrade of HTTP/1.1 (RFC 6455).
+//! The handshake of a WebSocket with an app (RFC 6455), which proves that it speaks the protocol: else a page could have
+//! it read a stream of bytes as whatever it does speak.
 //!
-//! The visitor's extended CONNECT has no key, for HTTP/2 needs no proof that the other end speaks WebSocket. An app
-//! wants one, so we make it, and hold the app to its answer.
+//! A visitor over HTTP/1.1 brings a key of their own. The extended CONNECT of HTTP/2 (RFC 8441) has none; an app wants
+//! one, so we make it. Either way the app is held to its answer.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use data_encoding::BASE64;
@@ -15,11 +16,12 @@ use crate::base::secret::random_bytes;
 /// What RFC 6455 4.2.2 appends to a key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A handshake that we make with an app in a visitor's name.
+/// A handshake with an app.
 #[derive(Debug)]
 pub struct Handshake {
-    /// The one `Sec-WebSocket-Accept` that answers our key.
-    accept: String,
+    /// The one `Sec-WebSocket-Accept` that answers the key; none: there is no sound key, so nothing answers it.
+    accept: Option<String>,
+    is_ours: bool,
 }
 
 impl Handshake {
@@ -35,16 +37,39 @@ impl Handshake {
         if let Ok(key) = HeaderValue::from_str(&key) {
             head.headers.insert(SEC_WEBSOCKET_KEY, key);
         }
-        Self { accept }
+        Self {
+            accept: Some(accept),
+            is_ours: true,
+        }
     }
 
-    /// Whether the app's `101` answers our key, once. What only HTTP/1.1 has is taken out.
+    /// The visitor's own: their upgrade of HTTP/1.1 goes on as it came.
+    pub fn of_visitor(headers: &HeaderMap) -> Self {
+        let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+        let key = keys.next().and_then(|key| key.to_str().ok());
+        let key = key.filter(|_| keys.next().is_none());
+        Self {
+            accept: key.map(|key| accept_of(key.trim())),
+            is_ours: false,
+        }
+    }
+
+    /// Whether we make it in the name of a visitor who speaks HTTP/2.
+    pub const fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
+    /// Whether the app's `101` answers the key, once. What only HTTP/1.1 has is taken out if the visitor does not speak
+    /// it.
     pub fn finish(&self, headers: &mut HeaderMap) -> bool {
         let mut answers = headers.get_all(SEC_WEBSOCKET_ACCEPT).iter();
         let answer = answers.next().map(HeaderValue::as_bytes);
-        let answered = answer == Some(self.accept.as_bytes()) && answers.next().is_none();
-        headers.remove(SEC_WEBSOCKET_ACCEPT);
-        headers.remove(UPGRADE);
+        let accept = self.accept.as_deref().map(str::as_bytes);
+        let answered = answer.is_some() && answer == accept && answers.next().is_none();
+        if self.is_ours {
+            headers.remove(SEC_WEBSOCKET_ACCEPT);
+            headers.remove(UPGRADE);
+        }
         answered
     }
 }
@@ -99,5 +124,26 @@ mod tests {
         assert!(!says(&[]));
         assert!(!says(&[&right, &right]));
         assert!(!says(&["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]));
+    }
+
+    #[test]
+    fn a_visitor_who_brings_one_key_is_answered_with_its_accept() {
+        let right = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+        let answers = |keys: &[&str], accept: Option<&str>| {
+            let mut asked = HeaderMap::new();
+            for key in keys {
+                asked.append(SEC_WEBSOCKET_KEY, key.parse().unwrap());
+            }
+            let accept = accept.map(|accept| (SEC_WEBSOCKET_ACCEPT, accept.parse().unwrap()));
+            let mut answer: HeaderMap = accept.into_iter().collect();
+            Handshake::of_visitor(&asked).finish(&mut answer)
+        };
+        let key = "dGhlIHNhbXBsZSBub25jZQ==";
+        assert!(answers(&[key], Some(right)));
+        assert!(!answers(&[key], None));
+        assert!(!answers(&[key], Some("wrong")));
+        assert!(!answers(&[], Some(right)));
+        assert!(!answers(&[], None));
+        assert!(!answers(&[key, key], Some(right)));
     }
 }

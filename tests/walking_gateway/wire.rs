@@ -303,6 +303,12 @@ async fn websocket(mut request: Request<Incoming>) -> Response<Body> {
     let asked = request.headers().get("upgrade").cloned();
     let answer = Response::builder().status(if asked.is_some() { 101 } else { 426 });
     let answer = answer.header("connection", "upgrade");
+    // The proof that the path asks for; by default the right one for the key of the example in RFC 6455.
+    let answer = match request.uri().path() {
+        "/no-accept" => answer,
+        "/wrong-accept" => answer.header("sec-websocket-accept", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        _ => answer.header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    };
     let answer = answer.header(
         "upgrade",
         asked.unwrap_or(HeaderValue::from_static("websocket")),
@@ -338,6 +344,32 @@ async fn a_websocket_tunnels_bytes_both_ways() {
     assert_eq!(seen.header("sec-websocket-version").as_deref(), Some("13"));
     assert!(seen.header("x-session-id").is_some());
     assert!(!format!("{seen:?}").contains("forged"));
+}
+
+/// Promise: an app that does not prove that it speaks WebSocket gets no bytes of a page's choice.
+#[tokio::test]
+async fn a_websocket_without_its_proof_is_refused() {
+    let app = App::serving(websocket).await;
+    let gate = Gate::in_front_of(&app).await;
+    let origin = gate.origin();
+    let authority = origin.trim_start_matches("https://");
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (path, keys, status) in [
+        ("/ws", key.to_owned(), "101"),
+        ("/no-accept", key.to_owned(), "502"),
+        ("/wrong-accept", key.to_owned(), "502"),
+        ("/ws", String::new(), "502"),
+        ("/ws", key.repeat(2), "502"),
+    ] {
+        let mut raw = Raw::tls(&gate, "localhost").await;
+        raw.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Origin: {origin}\r\nSec-WebSocket-Version: 13\r\n{keys}\r\n"
+        ))
+        .await;
+        let head = raw.head().await;
+        assert_eq!(&head[9..12], status, "{path} {keys}: {head}");
+    }
 }
 
 #[tokio::test]
