@@ -10,10 +10,10 @@ use super::forward::Call;
 use super::owner::{Mark, adoption};
 use super::reply::make_private;
 use super::site::Site;
-use super::told::{COOKIES_SHOWN, listed, name_in, shown};
+use super::told::name_in;
 use crate::base::kept::{CookieIdentity, KeptCookie};
 use crate::base::meter::Count;
-use crate::cookie::admission::{Admission, Bench};
+use crate::cookie::admission::Bench;
 use crate::cookie::expire;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
@@ -21,7 +21,6 @@ use crate::cookie::owner::Owner;
 use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::{Incoming, TooMuch};
 use crate::cookie::set_cookie::Refused;
-use crate::cookie::why::Why;
 use crate::session::{Record, Root};
 
 /// How much of a response head deletions may take, in bytes; what is left over comes with the next request again.
@@ -151,53 +150,6 @@ impl Gateway {
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,
             several_tickets,
-        }
-    }
-
-    /// The rest of the verdicts, for a site that is only being watched.
-    fn tell_withheld(&self, withheld: &[(&[u8], Why)], call: &Call<'_>) {
-        if withheld.is_empty() {
-            return;
-        }
-        let told = withheld.iter().take(COOKIES_SHOWN);
-        let told = told.map(|(name, why)| format!("{} ({})", shown(name), why.word()));
-        tracing::info!(
-            request_id = &*call.request_id,
-            site = %call.site.name,
-            cookies = told.collect::<Vec<_>>().join(" "),
-            count = withheld.len(),
-            "report only: these cookies do not reach the app even so"
-        );
-    }
-
-    fn tell_of(&self, admission: &Admission<'_>, site: &Site, request_id: &str) {
-        let count = |what, times: usize| {
-            if times > 0 {
-                self.meter.add(what, times as u64);
-            }
-        };
-        count(Count::CookiesDropped, admission.dropped as usize);
-        count(Count::CookiesDrifted, admission.drifted as usize);
-        count(Count::CookiesUnopened, admission.unopened.len());
-        count(Count::CookiesReported, admission.reported.len());
-        // One line for each request: a visitor must not fill the log with one.
-        if let Some((_, reason)) = admission.unopened.first() {
-            let names = admission.unopened.iter().map(|(name, _)| *name);
-            tracing::warn!(
-                request_id,
-                site = %site.name,
-                cookies = listed(names),
-                %reason,
-                "sealed or signed cookies did not open; the app does not get them"
-            );
-        }
-        if !admission.reported.is_empty() {
-            tracing::info!(
-                request_id,
-                site = %site.name,
-                cookies = listed(admission.reported.iter().copied()),
-                "report only: these cookies would not have reached the app"
-            );
         }
     }
 }
@@ -366,26 +318,5 @@ impl Written<'_> {
             }
             Mode::Keep | Mode::Pass | Mode::Strip => false,
         }
-    }
-}
-
-impl Gateway {
-    /// Says that a cookie of the app goes nowhere.
-    pub(super) fn refuse_cookie(
-        &self,
-        field: &HeaderValue,
-        reason: Refused,
-        site: &Site,
-        request_id: &str,
-    ) {
-        self.meter.count(Count::CookiesRefused);
-        let cookie = shown(name_in(field.as_bytes()));
-        tracing::warn!(
-            request_id,
-            site = %site.name,
-            cookie,
-            %reason,
-            "a cookie of the app was refused"
-        );
     }
 }
