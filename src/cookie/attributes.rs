@@ -166,6 +166,11 @@ impl TicketCookie {
         &self.settings.name
     }
 
+    /// The name of the owner's mark.
+    pub fn mark_name(&self) -> String {
+        [&*self.settings.name, SUFFIX].concat()
+    }
+
     /// All settings, for those who reason about when the cookie comes along.
     pub fn settings(&self) -> &TicketCookieSettings {
         &self.settings
@@ -203,9 +208,8 @@ impl TicketCookie {
 
     /// The field that gives the browser the owner's mark with this value, for `max_age`. No script reads it.
     pub fn mark(&self, value: &str, max_age: Duration) -> Result<HeaderValue, SetFault> {
-        let name = [&*self.settings.name, SUFFIX].concat();
         let settings = TicketCookieSettings {
-            name,
+            name: self.mark_name(),
             http_only: true,
             ..self.settings.clone()
         };

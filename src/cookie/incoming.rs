@@ -23,8 +23,8 @@ pub struct Incoming<'a> {
     pub candidates: Candidates<'a>,
     /// Whether there were more of them than are looked at.
     pub candidates_surplus: bool,
-    /// The value of the owner's mark, if one came; of several the first.
-    pub mark: Option<&'a [u8]>,
+    /// The values of owner's marks.
+    pub marks: Candidates<'a>,
     /// What goes up: whole pairs, in order.
     pub(super) passed: Pairs<'a>,
     /// What is judged when the session is open, in order.
@@ -50,7 +50,7 @@ pub struct Held<'a> {
     pub(super) at: usize,
 }
 
-/// Up to four values that were sent under our name, in order, equal ones too.
+/// Up to four values that were sent under a name of ours, in order, equal ones too.
 #[derive(Clone, Copy, Default)]
 pub struct Candidates<'a> {
     values: [&'a [u8]; CANDIDATES_MAX],
@@ -60,13 +60,12 @@ pub struct Candidates<'a> {
 impl<'a> Incoming<'a> {
     /// Takes a value that came under our name.
     pub(super) fn offer(&mut self, value: &'a [u8]) {
-        match self.candidates.values.get_mut(self.candidates.count) {
-            Some(slot) => {
-                *slot = value;
-                self.candidates.count += 1;
-            }
-            None => self.candidates_surplus = true,
-        }
+        self.candidates_surplus |= !self.candidates.take(value);
+    }
+
+    /// Takes the value of a mark. Those that are too many are shadows.
+    pub(super) fn offer_mark(&mut self, value: &'a [u8]) {
+        self.marks.take(value);
     }
 
     /// Lets a pair in.
@@ -112,6 +111,17 @@ impl std::fmt::Debug for Incoming<'_> {
 }
 
 impl<'a> Candidates<'a> {
+    /// Takes a value, and tells whether there was room for it.
+    fn take(&mut self, value: &'a [u8]) -> bool {
+        let slot = self.values.get_mut(self.count);
+        let has_room = slot.is_some();
+        if let Some(slot) = slot {
+            *slot = value;
+            self.count += 1;
+        }
+        has_room
+    }
+
     /// The values.
     pub fn as_slice(&self) -> &[&'a [u8]] {
         self.values.get(..self.count).unwrap_or(&self.values)

@@ -158,8 +158,13 @@ impl Prefix {
 
 /// Whether `name` is our name, or would become it in the hands of a reader that folds case or trims more than SP and
 /// HTAB: Unicode spaces, controls, anything that does not print in ASCII.
-pub(super) fn resembles(name: &[u8], ticket_name: &[u8]) -> bool {
-    if name.len() < ticket_name.len() {
+pub(super) fn resembles(name: &[u8], ours: &[u8]) -> bool {
+    resembles_with(name, ours, b"")
+}
+
+/// The same of the name that is `ours` with `suffix` behind it.
+pub(super) fn resembles_with(name: &[u8], ours: &[u8], suffix: &[u8]) -> bool {
+    if name.len() < ours.len() + suffix.len() {
         return false;
     }
     let prints = u8::is_ascii_graphic;
@@ -168,12 +173,15 @@ pub(super) fn resembles(name: &[u8], ticket_name: &[u8]) -> bool {
         return false;
     };
     name.get(start..=end)
-        .is_some_and(|core| core.eq_ignore_ascii_case(ticket_name))
+        .and_then(|core| core.split_at_checked(ours.len()))
+        .is_some_and(|(front, rest)| {
+            front.eq_ignore_ascii_case(ours) && rest.eq_ignore_ascii_case(suffix)
+        })
 }
 
-/// Whether some reader of this `Set-Cookie` could find a cookie in it that resembles ours: as its name, as the value of
+/// Whether some reader of this `Set-Cookie` could find a cookie in it whose name `is_ours`: as its name, as the value of
 /// a nameless one, folded in after a comma, or in the place of an attribute.
-pub(super) fn mentions(field: &[u8], ticket_name: &[u8]) -> bool {
+pub(super) fn mentions(field: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> bool {
     field
         .split(|byte| matches!(byte, b',' | b';'))
         .any(|segment| {
@@ -182,7 +190,7 @@ pub(super) fn mentions(field: &[u8], ticket_name: &[u8]) -> bool {
                 named = trim(rest);
             }
             let name = split_once(named, b'=').map_or(named, |(name, _)| name);
-            resembles(trim(name), ticket_name)
+            is_ours(trim(name))
         })
 }
 
@@ -277,6 +285,7 @@ mod tests {
 
     #[test]
     fn a_set_cookie_that_mentions_ours_anywhere_is_found_out() {
+        let is_ours = |name: &[u8]| resembles(name, b"__Host-session");
         for field in [
             "__Host-session=EVIL",
             " __HOST-SESSION = x; Path=/",
@@ -287,7 +296,7 @@ mod tests {
             "a=1; __Host-session=EVIL",
             "\u{2000}__Host-session=EVIL",
         ] {
-            assert!(mentions(field.as_bytes(), b"__Host-session"), "{field:?}");
+            assert!(mentions(field.as_bytes(), is_ours), "{field:?}");
         }
         for field in [
             "a=__Host-session",
@@ -295,7 +304,7 @@ mod tests {
             "a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
             "",
         ] {
-            assert!(!mentions(field.as_bytes(), b"__Host-session"), "{field:?}");
+            assert!(!mentions(field.as_bytes(), is_ours), "{field:?}");
         }
     }
 }

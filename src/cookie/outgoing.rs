@@ -9,7 +9,6 @@ use super::expire::place_apart;
 use super::harden::{Hardening, harden};
 use super::jar::{AppRequest, JarAct, receive};
 use super::name::mentions;
-use super::owner::is_mark;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::seal::{Form, ValueKeys};
 use super::set_cookie::{Ends, Refused, SetCookie};
@@ -65,16 +64,14 @@ impl CookiePolicy {
         ticket_name: &[u8],
         request: &AppRequest<'_>,
     ) -> Outgoing<'a> {
-        if mentions(field.as_bytes(), ticket_name) {
+        let is_ours = |name: &[u8]| self.is_ours_to_somebody(name, ticket_name);
+        if mentions(field.as_bytes(), is_ours) {
             return Outgoing::Refused(Refused::OurName);
         }
         let set = match SetCookie::read(field.as_bytes()) {
             Ok(set) => set,
             Err(refused) => return Outgoing::Refused(refused),
         };
-        if is_mark(set.name, ticket_name) {
-            return Outgoing::Refused(Refused::OurName);
-        }
         let rule = self.rule_for(set.name);
         let to_browser = |http_only, value| {
             let how = Hardening {

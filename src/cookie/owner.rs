@@ -5,7 +5,10 @@
 //! ours, sealed, and good for that alone: whoever makes one up or takes it to another browser has less adopted there, not
 //! more.
 
-use super::seal::{Context, Form, ValueKeys};
+use super::name::{resembles, resembles_with};
+use super::policy::CookiePolicy;
+use super::seal::{Context, Form, Label, Opened, Unopened, ValueKeys};
+use super::set_cookie::LIFE_MAX;
 use crate::base::clock::Time;
 
 /// What its name has behind that of the ticket.
@@ -19,8 +22,30 @@ const BOND: &[u8; 32] = b"cloakroom the owner of a browser";
 pub enum Owner {
     /// This user alone has logged in.
     One(Vec<u8>),
-    /// Several have, or somebody whom nobody can name, or the mark does not open.
+    /// Several have, or somebody whom nobody can name.
     Unclear,
+}
+
+/// A mark that opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// What it says.
+    pub owner: Owner,
+    issued: Time,
+    until: Time,
+    is_outdated: bool,
+}
+
+/// What the marks of a browser say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Marked {
+    /// None came.
+    #[default]
+    Not,
+    /// None of them opens: they were planted, or are of a key that is gone.
+    Unreadable,
+    /// The first that opens says this. The others are shadows.
+    Says(Mark),
 }
 
 /// Whether the cookies that a browser still holds may move into a jar.
@@ -35,26 +60,66 @@ pub enum Adoption {
     Shut,
 }
 
-/// Whether a cookie of that name is a mark, or would be in the hands of a reader that folds case.
+/// Whether a cookie of that name is a mark.
 pub(super) fn is_mark(name: &[u8], ticket_name: &[u8]) -> bool {
-    name.len() == ticket_name.len() + SUFFIX.len()
-        && name
-            .split_at_checked(ticket_name.len())
-            .is_some_and(|(ticket, suffix)| {
-                ticket.eq_ignore_ascii_case(ticket_name)
-                    && suffix.eq_ignore_ascii_case(SUFFIX.as_bytes())
-            })
+    name.strip_prefix(ticket_name) == Some(SUFFIX.as_bytes())
+}
+
+impl CookiePolicy {
+    /// Whether `name` is one of our own, or would be in the hands of some reader.
+    #[inline]
+    pub(super) fn is_ours_to_somebody(&self, name: &[u8], ticket_name: &[u8]) -> bool {
+        resembles(name, ticket_name)
+            || self.has_marks && resembles_with(name, ticket_name, SUFFIX.as_bytes())
+    }
+}
+
+impl Marked {
+    /// What the marks with these values say.
+    pub fn read(values: &[&[u8]], keys: &ValueKeys, now: Time) -> Self {
+        let opened = values.iter().find_map(|value| Mark::read(value, keys, now));
+        match opened {
+            Some(mark) => Self::Says(mark),
+            None if values.is_empty() => Self::Not,
+            None => Self::Unreadable,
+        }
+    }
+}
+
+impl Mark {
+    fn read(value: &[u8], keys: &ValueKeys, now: Time) -> Option<Self> {
+        let opened = open(value, keys, now).ok()?;
+        Some(Self {
+            // Authenticated with the value.
+            until: Label::read(value)?.until?,
+            issued: opened.issued,
+            is_outdated: keys.is_outdated(opened.key, now),
+            owner: if opened.value.is_empty() {
+                Owner::Unclear
+            } else {
+                Owner::One(opened.value)
+            },
+        })
+    }
+
+    /// Whether it will open until then, as far as anybody knows, and the browser will hold it so long.
+    pub fn lasts(&self, until: Time, now: Time) -> bool {
+        let is_fresh = now.since(self.issued) < LIFE_MAX / 2;
+        !self.is_outdated
+            && self.until >= until
+            && (is_fresh || self.issued.plus(LIFE_MAX) >= until)
+    }
+}
+
+/// Opens a value as that of a mark.
+///
+/// # Errors
+/// Why it is none.
+pub fn open(value: &[u8], keys: &ValueKeys, now: Time) -> Result<Opened, Unopened> {
+    keys.open(value, &CONTEXT, now)
 }
 
 impl Owner {
-    /// What the mark with this value says.
-    pub fn read(value: &[u8], keys: &ValueKeys, now: Time) -> Self {
-        match keys.open(value, &CONTEXT, now) {
-            Ok(opened) if !opened.value.is_empty() => Self::One(opened.value),
-            _ => Self::Unclear,
-        }
-    }
-
     /// The value of the mark that says it, until then.
     pub fn write(&self, keys: &ValueKeys, until: Time, now: Time) -> Vec<u8> {
         let owner: &[u8] = match self {
@@ -77,12 +142,17 @@ impl Owner {
 
 impl Adoption {
     /// Into the jar of a session with this user, in a browser with this mark.
-    pub fn of(mark: Option<&Owner>, user: Option<&[u8]>) -> Self {
-        match (mark, user) {
-            (None, _) => Self::Open,
-            (Some(Owner::One(owner)), Some(user)) if owner == user => Self::Open,
-            (Some(Owner::One(_)), None) => Self::Waiting,
-            (Some(_), _) => Self::Shut,
+    pub fn of(marked: &Marked, user: Option<&[u8]>) -> Self {
+        let owner = match marked {
+            Marked::Not => return Self::Open,
+            // Whoever can plant a cookie shall not have others destroyed by it.
+            Marked::Unreadable => return Self::Waiting,
+            Marked::Says(mark) => &mark.owner,
+        };
+        match (owner, user) {
+            (Owner::One(owner), Some(user)) if owner == user => Self::Open,
+            (Owner::One(_), None) => Self::Waiting,
+            (_, _) => Self::Shut,
         }
     }
 }
@@ -105,6 +175,15 @@ mod tests {
 
     const NOW: Time = Time::from_secs(1_800_000_000);
 
+    fn says(owner: Owner) -> Marked {
+        Marked::Says(Mark {
+            owner,
+            issued: NOW,
+            until: NOW.plus(Duration::from_secs(60)),
+            is_outdated: false,
+        })
+    }
+
     fn keys(byte: u8) -> ValueKeys {
         let secret = Secret::new([byte; 32]);
         ValueKeys::new([(&secret, NOW)], Duration::ZERO).unwrap()
@@ -116,11 +195,52 @@ mod tests {
         for owner in [Owner::One(b"alice".to_vec()), Owner::Unclear] {
             let value = owner.write(&keys(1), until, NOW);
             assert!(!value.windows(5).any(|run| run == b"alice"));
-            assert_eq!(Owner::read(&value, &keys(1), NOW), owner);
-            assert_eq!(Owner::read(&value, &keys(2), NOW), Owner::Unclear);
-            assert_eq!(Owner::read(&value, &keys(1), until), Owner::Unclear);
+            assert_eq!(Marked::read(&[&value], &keys(1), NOW), says(owner));
+            for (keys, now) in [(keys(2), NOW), (keys(1), until)] {
+                assert_eq!(Marked::read(&[&value], &keys, now), Marked::Unreadable);
+            }
         }
-        assert_eq!(Owner::read(b"alice", &keys(1), NOW), Owner::Unclear);
+        assert_eq!(Marked::read(&[b"alice"], &keys(1), NOW), Marked::Unreadable);
+        assert_eq!(Marked::read(&[], &keys(1), NOW), Marked::Not);
+    }
+
+    #[test]
+    fn of_several_marks_the_first_that_opens_counts() {
+        let until = NOW.plus(Duration::from_secs(60));
+        let mark = |user: &str| Owner::One(user.into()).write(&keys(1), until, NOW);
+        let (alice, bob) = (mark("alice"), mark("bob"));
+        let came: [&[u8]; 3] = [b"planted", &alice, &bob];
+        let owner = Owner::One(b"alice".to_vec());
+        assert_eq!(Marked::read(&came, &keys(1), NOW), says(owner));
+    }
+
+    #[test]
+    fn a_mark_lasts_while_its_key_closes_and_its_end_is_late_enough() {
+        let days = |days: u64| NOW.plus(Duration::from_secs(days * 86_400));
+        let read = |value: &[u8], keys: &ValueKeys, now| match Marked::read(&[value], keys, now) {
+            Marked::Says(mark) => mark,
+            other => panic!("{other:?}"),
+        };
+        let value = Owner::Unclear.write(&keys(1), days(30), NOW);
+        let mark = read(&value, &keys(1), NOW);
+        assert!(mark.lasts(days(30), NOW));
+        assert!(!mark.lasts(days(31), NOW), "adoption goes on for longer");
+
+        let secrets = [Secret::new([1; 32]), Secret::new([2; 32])];
+        let ring = [(&secrets[0], NOW), (&secrets[1], days(1))];
+        let ring = ValueKeys::new(ring, Duration::ZERO).unwrap();
+        assert!(read(&value, &ring, NOW).lasts(days(30), NOW));
+        let later = days(2);
+        assert!(
+            !read(&value, &ring, later).lasts(days(30), later),
+            "another key closes"
+        );
+
+        // No browser holds a cookie for longer than 400 days.
+        let value = Owner::Unclear.write(&keys(1), days(900), NOW);
+        let mark = read(&value, &keys(1), NOW);
+        assert!(mark.lasts(days(900), days(100)));
+        assert!(!mark.lasts(days(900), days(300)));
     }
 
     #[test]
@@ -142,19 +262,22 @@ mod tests {
     #[test]
     fn what_a_browser_holds_is_adopted_for_its_owner() {
         use Adoption::{Open, Shut, Waiting};
-        let alice = Owner::One(b"alice".to_vec());
+        let alice = says(Owner::One(b"alice".to_vec()));
+        let unclear = says(Owner::Unclear);
         let table = [
-            (None, None, Open),
-            (None, Some("bob"), Open),
-            (Some(&alice), Some("alice"), Open),
-            (Some(&alice), None, Waiting),
-            (Some(&alice), Some("bob"), Shut),
-            (Some(&Owner::Unclear), Some("bob"), Shut),
-            (Some(&Owner::Unclear), None, Shut),
+            (&Marked::Not, None, Open),
+            (&Marked::Not, Some("bob"), Open),
+            (&Marked::Unreadable, None, Waiting),
+            (&Marked::Unreadable, Some("bob"), Waiting),
+            (&alice, Some("alice"), Open),
+            (&alice, None, Waiting),
+            (&alice, Some("bob"), Shut),
+            (&unclear, Some("bob"), Shut),
+            (&unclear, None, Shut),
         ];
-        for (mark, user, adoption) in table {
+        for (marked, user, adoption) in table {
             let user = user.map(str::as_bytes);
-            assert_eq!(Adoption::of(mark, user), adoption, "{mark:?} {user:?}");
+            assert_eq!(Adoption::of(marked, user), adoption, "{marked:?} {user:?}");
         }
     }
 
@@ -162,7 +285,7 @@ mod tests {
     fn a_mark_is_known_by_its_name() {
         for (name, is) in [
             ("__Host-session-owner", true),
-            ("__HOST-session-OWNER", true),
+            ("__HOST-session-OWNER", false),
             ("__Host-session", false),
             ("__Host-session-owners", false),
             ("__Host-sessio_-owner", false),

@@ -135,6 +135,8 @@ pub struct CookiePolicy {
     /// Domains that the site serves whole, the name itself and every name beneath it: no cookie that the browser gets
     /// is for a wider one.
     pub shared_domains: Vec<String>,
+    /// Whether some site adopts cookies, so that browsers hold marks beside the ticket.
+    pub has_marks: bool,
 }
 
 impl CookiePolicy {
@@ -145,6 +147,7 @@ impl CookiePolicy {
             default: CookieRule::plain(NamePattern::any(), default),
             enforce: true,
             shared_domains: Vec::new(),
+            has_marks: false,
         }
     }
 

@@ -6,7 +6,6 @@
 
 use smallvec::SmallVec;
 
-use super::name::resembles;
 use super::parse::NameBytes;
 use super::policy::{CookiePolicy, CookieRule};
 
@@ -24,8 +23,8 @@ impl CookiePolicy {
         let decoded = decoded(name);
         let is_decoded = decoded.as_slice() != name;
         let made = variables(name, &decoded);
-        if resembles(&decoded, ticket_name) || made.iter().any(|name| resembles(name, ticket_name))
-        {
+        let is_ours = |name: &[u8]| self.is_ours_to_somebody(name, ticket_name);
+        if is_ours(&decoded) || made.iter().any(|name| is_ours(name)) {
             return false;
         }
         // The operator has this very cookie in mind; and what is only reported goes up anyway.

@@ -6,7 +6,6 @@
 //! commas.
 
 use super::incoming::Names;
-use super::name::resembles;
 use super::owner::is_mark;
 use super::parse::{NameBytes, Pair, PlainValue, is_plain_name, pairs, plain_value, split_once};
 use super::policy::{CookiePolicy, CookieRule, Mode};
@@ -66,9 +65,7 @@ impl CookiePolicy {
         let mut incoming = Incoming::default();
         self.judge_all(fields, ticket_name, limits, |pair, verdict| match verdict {
             Verdict::Ticket => incoming.offer(pair.value),
-            Verdict::Mark => {
-                incoming.mark.get_or_insert(pair.value);
-            }
+            Verdict::Mark => incoming.offer_mark(pair.value),
             Verdict::Pass => incoming.pass(pair.whole),
             Verdict::Hold(rule) => incoming.hold(pair, rule),
             Verdict::PassReported => {
@@ -148,7 +145,7 @@ impl CookiePolicy {
         if pair.name == ticket_name {
             return Verdict::Ticket;
         }
-        if is_mark(pair.name, ticket_name) {
+        if self.has_marks && is_mark(pair.name, ticket_name) {
             return Verdict::Mark;
         }
         let named = if pair.name.is_empty() {
@@ -157,7 +154,7 @@ impl CookiePolicy {
         } else {
             pair.name
         };
-        if resembles(named, ticket_name) {
+        if self.is_ours_to_somebody(named, ticket_name) {
             return Verdict::Drop(Why::Lookalike);
         }
         let rule = self.rule_for(pair.name);
@@ -221,7 +218,7 @@ impl CookiePolicy {
         let may_go_up = |name: &[u8]| {
             let rule = self.rule_for(name);
             is_plain_name(name)
-                && !resembles(name, ticket_name)
+                && !self.is_ours_to_somebody(name, ticket_name)
                 && (!self.enforce || rule.mode == Mode::Pass)
                 && self.reads_alike(name, rule, ticket_name)
         };

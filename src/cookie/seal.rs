@@ -112,8 +112,7 @@ impl ValueKeys {
         until: Option<Time>,
         now: Time,
     ) -> Vec<u8> {
-        let is_active = |key: &ValueKey| key.closes_from <= now;
-        let key = &self.keys[self.keys.iter().rposition(is_active).unwrap_or(0)];
+        let key = &self.keys[self.closing(now)];
         let label = Label {
             form: context.form,
             key: key.id,
@@ -145,6 +144,19 @@ impl ValueKeys {
             issued: label.issued,
             key: label.key,
         })
+    }
+
+    /// Whether a newer key closes by now than that one, or that one is gone.
+    pub fn is_outdated(&self, key: [u8; 4], now: Time) -> bool {
+        let closing = self.closing(now);
+        let found = self.keys.iter().position(|known| known.id == key);
+        found.is_none_or(|at| at < closing)
+    }
+
+    /// Which key closes.
+    fn closing(&self, now: Time) -> usize {
+        let is_active = |key: &ValueKey| key.closes_from <= now;
+        self.keys.iter().rposition(is_active).unwrap_or(0)
     }
 
     /// Why `value` has not the form that it should have.

@@ -157,7 +157,8 @@ impl Watch {
         let visitor = self.who(asked.visitor);
         self.tally.visitors = self.distinct(Did::Come, b"", visitor);
         for pair in pairs(asked.cookies.iter().copied()) {
-            let is_ours = pair.name == asked.ticket_name || is_mark(pair.name, asked.ticket_name);
+            let is_mark = asked.policy.has_marks && is_mark(pair.name, asked.ticket_name);
+            let is_ours = pair.name == asked.ticket_name || is_mark;
             if pair.name.is_empty() || is_ours {
                 continue;
             }

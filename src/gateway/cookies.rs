@@ -17,7 +17,7 @@ use crate::cookie::admission::Bench;
 use crate::cookie::expire;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
-use crate::cookie::owner::Owner;
+use crate::cookie::owner::Marked;
 use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::{Incoming, TooMuch};
 use crate::cookie::set_cookie::Refused;
@@ -39,10 +39,12 @@ pub(super) struct Brought {
     pub stale: Vec<Box<[u8]>>,
     /// Names of copies that are good for nothing without the session.
     pub copies: Vec<Box<[u8]>>,
-    /// Whose cookies it holds, as far as its mark says.
-    pub owner: Option<Owner>,
+    /// Whose cookies it holds, as far as its marks say.
+    pub marked: Marked,
     /// Whether it holds several cookies of our own name.
     pub several_tickets: bool,
+    /// Whether it holds several marks.
+    pub several_marks: bool,
 }
 
 /// The cookies that leave with a response.
@@ -66,6 +68,8 @@ pub(super) struct Parting<'a> {
     pub mark: Option<Mark>,
     /// Whether only one of several cookies of our own name is ours.
     pub several_tickets: bool,
+    /// Whether only one of several marks is ours.
+    pub several_marks: bool,
 }
 
 /// What became of the session by the time the response goes out.
@@ -114,7 +118,8 @@ impl Gateway {
         self.tell_withheld(&cookies.withheld, call);
         let record = call.visit.record();
         let jar = record.map_or(&[][..], |record| record.jar(&site.name));
-        let owner = self.owner(&cookies, request.now);
+        let marked = self.marked(&cookies, request.now);
+        let several_marks = cookies.marks.are_several();
         let several_tickets = cookies.candidates.are_several() || cookies.candidates_surplus;
         if cookies.held.is_empty() && cookies.reported.is_empty() {
             self.meter
@@ -122,8 +127,9 @@ impl Gateway {
             let field = site.cookies.cookie_field(jar, request, cookies.passed());
             return Brought {
                 field,
-                owner,
+                marked,
                 several_tickets,
+                several_marks,
                 ..Brought::default()
             };
         }
@@ -137,7 +143,7 @@ impl Gateway {
                 .map(|bond| &bond.0),
             jar,
             may_keep: call.visit.may_keep_cookies(),
-            adoption: adoption(owner.as_ref(), record),
+            adoption: adoption(&marked, record),
             ticket_name: self.desk.cookie.name().as_bytes(),
         };
         let admission = site.cookies.admit(cookies, &bench, request);
@@ -145,11 +151,12 @@ impl Gateway {
         Brought {
             field: site.cookies.cookie_field(jar, request, admission.passed()),
             came: SmallVec::new(),
-            owner,
+            marked,
             adopted: admission.adopted,
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,
             several_tickets,
+            several_marks,
         }
     }
 }
@@ -203,6 +210,7 @@ impl Parting<'_> {
             && self.left.is_empty()
             && self.mark.is_none()
             && !self.several_tickets
+            && !self.several_marks
     }
 
     #[inline(never)]
@@ -270,6 +278,10 @@ impl Parting<'_> {
                 .several_tickets
                 .then(|| gateway.desk.shadow_deletions(host, path))
                 .into_iter()
+                .chain(
+                    self.several_marks
+                        .then(|| gateway.desk.mark_shadow_deletions(host, path)),
+                )
                 .flatten();
             let before = written.before.iter().flat_map(|before| &before.copies);
             let outlived = before.filter(|copy| written.outlives(&copy.name, site));

@@ -63,6 +63,7 @@ pub(super) fn learn<'s>(
         stale: brought.stale,
         copies: brought.copies,
         several_tickets: brought.several_tickets,
+        several_marks: brought.several_marks,
         ..Parting::default()
     };
     screen_cookies(headers, &mut change, &mut parting, &brought.came, scene);

@@ -44,6 +44,7 @@ pub mod request_id;
 
 pub(crate) use self::forward::{Introduction, jar_request};
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -221,9 +222,9 @@ impl Gateway {
             record: visit.record(),
             request_id: &line.request_id,
         };
-        let owner = brought.owner.take();
+        let marked = take(&mut brought.marked);
         let (mut change, mut parting) = learn(&mut response, scene, brought, witness);
-        parting.mark = self.mark_after(&change.turn, visit.record(), owner, line.time);
+        parting.mark = self.mark_after(&change.turn, &visit, marked, line.time);
         change.home = home.filter(|_| matches!(change.turn, Turn::LogIn { .. }));
         let renews = mode != SessionMode::Observe;
         change.touch =

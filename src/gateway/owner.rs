@@ -1,11 +1,12 @@
-//! Whose cookies a browser holds: read from its mark, and written into it at a login and a logout. Only while some site
-//! adopts cookies; nobody else gets a mark.
+//! Whose cookies a browser holds: read from its mark, and written into it whenever that says less than the session does.
+//! Only while some site adopts cookies; nobody else gets a mark.
 
 use http::header::HeaderValue;
 
 use super::Gateway;
+use super::visit::Visit;
 use crate::base::clock::Time;
-use crate::cookie::owner::{Adoption, Owner};
+use crate::cookie::owner::{Adoption, Marked, Owner};
 use crate::cookie::screen::Incoming;
 use crate::session::{Record, Turn, User};
 
@@ -19,9 +20,9 @@ pub(super) struct Mark {
 }
 
 /// Whether what the browser holds may move into the jar of this session.
-pub(super) fn adoption(owner: Option<&Owner>, record: Option<&Record>) -> Adoption {
+pub(super) fn adoption(marked: &Marked, record: Option<&Record>) -> Adoption {
     let user = record.and_then(|record| record.user.as_deref()).map(text);
-    Adoption::of(owner, user.as_deref())
+    Adoption::of(marked, user.as_deref())
 }
 
 /// What stands for a user in a mark. Two sites may know different people by one id.
@@ -30,33 +31,48 @@ fn text(user: &User) -> Vec<u8> {
 }
 
 impl Gateway {
-    /// What the mark that came says.
-    pub(super) fn owner(&self, cookies: &Incoming<'_>, now: Time) -> Option<Owner> {
-        let mark = cookies.mark?;
-        Some(Owner::read(mark, &self.values.load(), now))
+    /// What the marks that came say.
+    pub(super) fn marked(&self, cookies: &Incoming<'_>, now: Time) -> Marked {
+        let marks = cookies.marks.as_slice();
+        if marks.is_empty() {
+            return Marked::Not;
+        }
+        Marked::read(marks, &self.values.load(), now)
     }
 
-    /// The mark after `turn`, if it is another than the one that came.
+    /// The mark after `turn`, if the browser is to be given one. Whoever has a session with a user in it has logged in
+    /// here, also before there were marks.
     pub(super) fn mark_after(
         &self,
         turn: &Turn,
-        record: Option<&Record>,
-        came: Option<Owner>,
+        visit: &Visit,
+        came: Marked,
         now: Time,
     ) -> Option<Mark> {
         let until = self.sites.adopt_until().filter(|until| now < *until)?;
-        let before = record.and_then(|record| record.user.as_deref()).map(text);
-        // One who logged in before there were marks.
-        let known = match (&came, before) {
-            (came, Some(user)) => Some(Owner::after(came.clone(), Some(user))),
-            (came, None) => came.clone(),
+        let before = match &came {
+            Marked::Not => None,
+            Marked::Unreadable => Some(Owner::Unclear),
+            Marked::Says(mark) => Some(mark.owner.clone()),
+        };
+        let record = visit.record();
+        let user = record.and_then(|record| record.user.as_deref()).map(text);
+        let known = match user {
+            Some(user) => Some(Owner::after(before, Some(user))),
+            None => before,
         };
         let (owner, needs_record) = match turn {
             Turn::LogIn { user, .. } => (Owner::after(known, user.as_deref().map(text)), true),
+            // Only a login says anew whose the browser is.
+            _ if came == Marked::Unreadable => return None,
             Turn::End => (known?, false),
             Turn::Stay | Turn::Rotate | Turn::RotateOnSchedule => return None,
         };
-        (came.as_ref() != Some(&owner)).then_some(Mark {
+        let says_it = match &came {
+            Marked::Says(mark) => mark.owner == owner,
+            Marked::Not | Marked::Unreadable => false,
+        };
+        (!says_it).then_some(Mark {
             owner,
             until,
             now,

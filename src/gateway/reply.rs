@@ -69,9 +69,18 @@ impl TicketDesk {
     /// Deletions of cookies that bear our name and are not ours: they stand elsewhere in the browser, for another Domain
     /// or Path, and hide ours there.
     pub fn shadow_deletions(&self, host: &str, path: &str) -> Vec<HeaderValue> {
+        self.deletions_elsewhere(self.cookie.name(), host, path)
+    }
+
+    /// The same of the owner's mark.
+    pub fn mark_shadow_deletions(&self, host: &str, path: &str) -> Vec<HeaderValue> {
+        self.deletions_elsewhere(&self.cookie.mark_name(), host, path)
+    }
+
+    fn deletions_elsewhere(&self, name: &str, host: &str, path: &str) -> Vec<HeaderValue> {
         let settings = self.cookie.settings();
         let ours = (settings.domain.as_deref(), settings.path.as_str());
-        expire::deletions(settings.name.as_bytes(), host, path, Some(ours))
+        expire::deletions(name.as_bytes(), host, path, Some(ours))
     }
 
     fn set(

@@ -140,14 +140,15 @@ pub struct SiteTable {
 
 impl SiteTable {
     /// Orders `sites`. That no two claim one host and path was checked with the configuration.
-    pub fn new(sites: Vec<Site>) -> Self {
+    pub fn new(mut sites: Vec<Site>) -> Self {
+        let rules = sites.iter().flat_map(|site| &site.cookies.rules);
+        let adopt_until = rules.filter_map(|rule| rule.adopt_until).max();
+        for site in &mut sites {
+            site.cookies.has_marks = adopt_until.is_some();
+        }
         let mut table = Self {
             params: PathParams::union(sites.iter().map(|site| &site.strip_path_params)),
-            adopt_until: sites
-                .iter()
-                .flat_map(|site| &site.cookies.rules)
-                .filter_map(|rule| rule.adopt_until)
-                .max(),
+            adopt_until,
             sites,
             ..Self::default()
         };

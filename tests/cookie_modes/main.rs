@@ -9,6 +9,8 @@ mod adopting;
 
 mod guarding;
 
+mod marking;
+
 mod mirroring;
 
 mod overriding;

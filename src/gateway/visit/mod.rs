@@ -217,6 +217,17 @@ impl Visit {
         matches!(self.hold, Hold::Fresh(_))
     }
 
+    /// Whether it has an old ticket of a session that another one has taken the place of.
+    pub fn is_frozen(&self) -> bool {
+        matches!(
+            self.hold,
+            Hold::Open {
+                standing: Standing::Frozen,
+                ..
+            }
+        )
+    }
+
     /// Whether the idle clock should be written at the end of this request.
     pub fn touch_is_due(&self, terms: &Terms, now: Time) -> bool {
         match &self.hold {
