@@ -63,10 +63,9 @@ impl Gateway {
         };
         let (owner, needs_record) = match turn {
             Turn::LogIn { user, .. } => (Owner::after(known, user.as_deref().map(text)), true),
-            // Only a login says anew whose the browser is.
-            _ if came == Marked::Unreadable => return None,
-            Turn::End => (known?, false),
-            Turn::Stay | Turn::Rotate | Turn::RotateOnSchedule => return None,
+            // Only a login says anew whose the browser is. An old ticket says whose it was.
+            _ if came == Marked::Unreadable || visit.is_frozen() => return None,
+            Turn::End | Turn::Stay | Turn::Rotate | Turn::RotateOnSchedule => (known?, false),
         };
         let says_it = match &came {
             Marked::Says(mark) => mark.owner == owner,

@@ -1,14 +1,27 @@
 //! The owner's mark: whose cookies a browser holds, while some are adopted.
 
+use std::fs;
+
 use super::support::{Gate, Setup};
-use super::{app, gate_with};
+use super::{app, gate, gate_with};
 
 const ADOPT: &str = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2998-12-31 }";
 const MARK: &str = "__Host-session-owner";
 /// A cookie that alice left where neither the login nor the logout comes by.
 const LEFT: &str = "PHPSESSID=of-alice; Path=/deep";
+const FORGET_TICKET: &str = "__Host-session=; Path=/; Secure; Max-Age=0";
 
-/// As [`super::gate`], with a ticket whose name lets it stand on other paths too.
+/// Lets the gateway begin anew with another configuration, in the same store.
+async fn rewrite(gate: &mut Gate, from: &str, to: &str) {
+    gate.stop().await;
+    let file = gate.folder().join("cloakroom.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{from} in {text}");
+    fs::write(file, text.replacen(from, to, 1)).unwrap();
+    gate.restart().await;
+}
+
+/// As [`gate`], with a ticket whose name lets it stand on other paths too.
 async fn gate_of_sid(app: &super::App) -> Gate {
     let site = format!("trust_directives = true\n[site.cookies]\nrules = [{ADOPT}]");
     let setup = Setup {
@@ -93,6 +106,28 @@ async fn where_no_mark_opens_a_login_decides_and_nothing_goes_before() {
     );
     assert_eq!(browser.names(), ["sid", "sid-owner"]);
     assert_ne!(browser.cookie("sid-owner").as_deref(), Some("planted"));
+}
+
+#[tokio::test]
+async fn who_logged_in_before_anything_was_adopted_gets_a_mark_with_any_answer() {
+    let app = app().await;
+    let plain = "{ name = \"PHPSESSID\", mode = \"keep\" }";
+    let mut gate = gate(&app, plain).await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    assert_eq!(browser.names(), ["__Host-session"]);
+    rewrite(&mut gate, plain, ADOPT).await;
+    browser.get("/").send().await;
+    assert_eq!(browser.names(), ["__Host-session", MARK]);
+    let answer = browser.get("/").send().await;
+    assert_eq!(answer.set_cookies(), [""; 0], "once");
+
+    browser.plant("localhost", "/deep", LEFT);
+    browser.plant("localhost", "/", FORGET_TICKET);
+    browser.get("/login-bob").send().await;
+    browser.get("/deep").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    assert_eq!(browser.names(), ["__Host-session", MARK]);
 }
 
 #[tokio::test]
