@@ -68,7 +68,7 @@ impl Gateway {
             Turn::End | Turn::Stay | Turn::Rotate | Turn::RotateOnSchedule => (known?, false),
         };
         let says_it = match &came {
-            Marked::Says(mark) => mark.owner == owner,
+            Marked::Says(mark) => mark.owner == owner && mark.lasts(until, now),
             Marked::Not | Marked::Unreadable => false,
         };
         (!says_it).then_some(Mark {

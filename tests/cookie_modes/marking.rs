@@ -131,6 +131,32 @@ async fn who_logged_in_before_anything_was_adopted_gets_a_mark_with_any_answer()
 }
 
 #[tokio::test]
+async fn a_mark_is_renewed_when_adoption_goes_on_for_longer() {
+    let app = app().await;
+    let mut gate = gate(&app, ADOPT).await;
+    let (alice, nobody) = (gate.browser(), gate.browser());
+    alice.get("/login").send().await;
+    nobody.get("/login").send().await;
+    nobody.get("/logout").send().await;
+    let marks = [&alice, &nobody].map(|browser| browser.cookie(MARK).unwrap());
+    rewrite(&mut gate, "2998-12-31", "2999-12-31").await;
+    for (browser, mark) in [&alice, &nobody].into_iter().zip(marks) {
+        browser.get("/").send().await;
+        let renewed = browser.cookie(MARK).unwrap();
+        assert_ne!(renewed, mark);
+        browser.get("/").send().await;
+        assert_eq!(browser.cookie(MARK).unwrap(), renewed, "once");
+    }
+    // It says what it said.
+    nobody.plant("localhost", "/deep", LEFT);
+    nobody.get("/deep").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    nobody.get("/login").send().await;
+    nobody.get("/deep").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-alice"]);
+}
+
+#[tokio::test]
 async fn where_nothing_is_adopted_a_cookie_of_that_name_is_the_apps() {
     let app = app().await;
     let gate = gate_with(&app, "[site.cookies]\ndefault = \"pass\"").await;
