@@ -143,7 +143,7 @@ impl Gateway {
                 .map(|bond| &bond.0),
             jar,
             may_keep: call.visit.may_keep_cookies(),
-            adoption: adoption(&marked, record),
+            adoption: adoption(&marked, record, call.could_carry),
             ticket_name: self.desk.cookie.name().as_bytes(),
         };
         let admission = site.cookies.admit(cookies, &bench, request);

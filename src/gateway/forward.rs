@@ -29,6 +29,8 @@ pub(super) struct Call<'a> {
     pub admitted: &'a Admitted,
     pub site: &'a Site,
     pub visit: &'a Visit,
+    /// Whether the browser could have sent our own cookies along.
+    pub could_carry: bool,
     pub hops: &'a Hops,
     /// The HTTP version that the visitor speaks.
     pub version: Version,

@@ -194,6 +194,7 @@ impl Gateway {
             admitted: &admitted,
             site,
             visit: &visit,
+            could_carry: from.could_carry(self.desk.cookie.settings().same_site),
             request_id: Arc::clone(&line.request_id),
             session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
         };

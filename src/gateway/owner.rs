@@ -19,8 +19,12 @@ pub(super) struct Mark {
     needs_record: bool,
 }
 
-/// Whether what the browser holds may move into the jar of this session.
-pub(super) fn adoption(marked: &Marked, record: Option<&Record>) -> Adoption {
+/// Whether what the browser holds may move into the jar of this session. A request that `could_carry` no mark does not
+/// say that there is none: it comes from a page of somebody else.
+pub(super) fn adoption(marked: &Marked, record: Option<&Record>, could_carry: bool) -> Adoption {
+    if *marked == Marked::Not && record.is_none() && !could_carry {
+        return Adoption::Waiting;
+    }
     let user = record.and_then(|record| record.user.as_deref()).map(text);
     Adoption::of(marked, user.as_deref())
 }

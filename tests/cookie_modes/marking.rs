@@ -157,6 +157,40 @@ async fn a_mark_is_renewed_when_adoption_goes_on_for_longer() {
 }
 
 #[tokio::test]
+async fn a_request_of_another_site_that_could_carry_no_mark_brings_nothing_up() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    browser.get("/logout").send().await;
+    browser.plant("localhost", "/", "PHPSESSID=of-alice; Path=/");
+    let answer = browser
+        .get("/")
+        .holding("PHPSESSID=of-alice")
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "no-cors")
+        .header("sec-fetch-dest", "image")
+        .send()
+        .await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+    assert_eq!(answer.set_cookies(), [""; 0]);
+
+    // A link is followed with all of them.
+    let follow = async |holding: &str| {
+        let link = gate.browser();
+        let link = link.get("/").holding(holding);
+        link.header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document")
+            .send()
+            .await;
+        app.last().all("cookie")
+    };
+    assert_eq!(follow("PHPSESSID=old").await, ["PHPSESSID=old"]);
+    assert_eq!(follow(&browser.everything()).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn where_nothing_is_adopted_a_cookie_of_that_name_is_the_apps() {
     let app = app().await;
     let gate = gate_with(&app, "[site.cookies]\ndefault = \"pass\"").await;
