@@ -204,7 +204,13 @@ impl CookiePolicy {
         // One of ours is what is left of another rule, and no value of the app's.
         let is_ours = Label::read(pair.value).is_some();
         let is_kept = kept_as(bench.jar, pair.name).next().is_some();
-        if is_kept || !in_time || is_ours || bench.adoption == Adoption::Shut {
+        let is_over = match bench.adoption {
+            Adoption::Open => is_kept,
+            // What the jar has is of somebody else, as far as anybody knows.
+            Adoption::Waiting => false,
+            Adoption::Shut => true,
+        };
+        if is_over || !in_time || is_ours {
             admission.stale.push(pair.name);
             return Fate::Drop;
         }

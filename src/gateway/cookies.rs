@@ -17,7 +17,7 @@ use crate::cookie::admission::Bench;
 use crate::cookie::expire;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
-use crate::cookie::owner::Marked;
+use crate::cookie::owner::{Adoption, Marked};
 use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::{Incoming, TooMuch};
 use crate::cookie::set_cookie::Refused;
@@ -35,6 +35,8 @@ pub(super) struct Brought {
     pub came: SmallVec<[HeaderValue; 1]>,
     /// What moves into the jar.
     pub adopted: Vec<KeptCookie>,
+    /// Whether a login has yet to tell whose cookies it holds.
+    pub waits: bool,
     /// Names of copies that the browser should hold no more, whatever becomes of the request.
     pub stale: Vec<Box<[u8]>>,
     /// Names of copies that are good for nothing without the session.
@@ -58,6 +60,8 @@ pub(super) struct Parting<'a> {
     pub unbound: Vec<Unbound<'a>>,
     /// Names of copies that have moved into the jar, if the session was written.
     pub moved: Vec<Box<[u8]>>,
+    /// Whether a login has yet to tell whose the browser's cookies are.
+    pub waits: bool,
     /// Names of copies that the browser should hold no more.
     pub stale: Vec<Box<[u8]>>,
     /// Names of copies that are good for nothing in another session than the one they came with.
@@ -135,6 +139,7 @@ impl Gateway {
         }
         let copies = cookies.guarded_names().map(Box::from).collect();
         let keys = self.values.load();
+        let adoption = adoption(&marked, record, call.could_carry);
         let bench = Bench {
             keys: &keys,
             site: &site.name,
@@ -143,7 +148,7 @@ impl Gateway {
                 .map(|bond| &bond.0),
             jar,
             may_keep: call.visit.may_keep_cookies(),
-            adoption: adoption(&marked, record, call.could_carry),
+            adoption,
             ticket_name: self.desk.cookie.name().as_bytes(),
         };
         let admission = site.cookies.admit(cookies, &bench, request);
@@ -153,6 +158,7 @@ impl Gateway {
             came: SmallVec::new(),
             marked,
             adopted: admission.adopted,
+            waits: adoption == Adoption::Waiting,
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,
             several_tickets,

@@ -64,6 +64,7 @@ pub(super) fn learn<'s>(
         copies: brought.copies,
         several_tickets: brought.several_tickets,
         several_marks: brought.several_marks,
+        waits: brought.waits,
         ..Parting::default()
     };
     screen_cookies(headers, &mut change, &mut parting, &brought.came, scene);
@@ -248,6 +249,7 @@ fn keep(
         });
     }
     if let JarAct::Remove(identity) = &act
+        && !parting.waits
         && site.cookies.rule_for(&identity.name).adopt_until.is_some()
     {
         // A copy that the browser still holds somewhere would come back.

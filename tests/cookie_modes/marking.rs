@@ -157,6 +157,29 @@ async fn a_mark_is_renewed_when_adoption_goes_on_for_longer() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_login_stays_whatever_the_app_sets_meanwhile() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.get("/login").send().await;
+    browser.get("/logout").send().await;
+    browser.plant("localhost", "/", "PHPSESSID=of-alice; Path=/");
+    for target in [
+        "/set?PHPSESSID=of-nobody;%20Path=/",
+        "/",
+        "/set?PHPSESSID=;%20Path=/;%20Max-Age=0",
+        "/",
+    ] {
+        browser.get(target).send().await;
+        let held = browser.cookie("PHPSESSID");
+        assert_eq!(held.as_deref(), Some("of-alice"), "{target}");
+    }
+    browser.get("/login").send().await;
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-alice"]);
+}
+
+#[tokio::test]
 async fn a_request_of_another_site_that_could_carry_no_mark_brings_nothing_up() {
     let app = app().await;
     let gate = gate(&app, ADOPT).await;
