@@ -74,6 +74,7 @@ pub fn hold(input: &[u8]) {
         site: SITE,
         bond: None,
         jar: &[],
+        jar_of: &|_| &[],
         may_keep: true,
         adoption: Adoption::Open,
         ticket_name: OURS,

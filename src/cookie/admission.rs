@@ -7,6 +7,7 @@ use super::incoming::{Held, Incoming, written};
 use super::jar::AppRequest;
 use super::owner::Adoption;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
+use super::rivals::{JarOf, Share};
 use super::seal::{Context, Form, Label, Unopened, ValueKeys};
 use crate::base::clock::Time;
 use crate::base::kept::{CookieIdentity, KeptCookie};
@@ -22,6 +23,8 @@ pub struct Bench<'a> {
     pub bond: Option<&'a [u8; 32]>,
     /// The site's jar in the session.
     pub jar: &'a [KeptCookie],
+    /// The jars of other sites in it.
+    pub jar_of: JarOf<'a>,
     /// Whether a cookie may go into it.
     pub may_keep: bool,
     /// Whether one that the browser still holds may.
@@ -37,6 +40,8 @@ pub struct Admission<'a> {
     passed: Vec<Cow<'a, [u8]>>,
     /// What moves into the jar. The browser's copy is to be expired once it has.
     pub adopted: Vec<KeptCookie>,
+    /// Names of copies that the browser still holds for other sites, although this one has its own.
+    pub lingering: Vec<&'a [u8]>,
     /// Names of copies that the browser should hold no more.
     pub stale: Vec<&'a [u8]>,
     /// Sealed and signed values that did not open, and why.
@@ -99,7 +104,7 @@ impl CookiePolicy {
             let fate = match held.rule.mode {
                 Mode::Seal => self.open(Form::Sealed, held, bench, request.now, &mut admission),
                 Mode::Sign => self.open(Form::Signed, held, bench, request.now, &mut admission),
-                Mode::Mirror => self.compare(held, bench, &mut admission),
+                Mode::Mirror => self.compare(held, bench, request.now, &mut admission),
                 Mode::Keep | Mode::Pass | Mode::Strip => {
                     self.adopt(held, bench, request, &mut admission)
                 }
@@ -164,6 +169,7 @@ impl CookiePolicy {
         &self,
         held: &Held<'a>,
         bench: &Bench<'_>,
+        now: Time,
         admission: &mut Admission<'a>,
     ) -> Fate {
         let Held { pair, rule, .. } = held;
@@ -171,7 +177,9 @@ impl CookiePolicy {
         if kept.peek().is_none() {
             if self.enforce {
                 // Left over from a session that is no more, or of another user.
-                admission.stale.push(pair.name);
+                if self.share(pair.name, rule, now, bench.jar_of) == Share::Alone {
+                    admission.stale.push(pair.name);
+                }
                 return Fate::Drop;
             }
             let may_go_up = self.may_go_up(pair.value, rule, bench.ticket_name);
@@ -200,25 +208,46 @@ impl CookiePolicy {
         if !self.enforce {
             return if is_plain { Fate::Reported } else { Fate::Drop };
         }
-        let in_time = rule.adopts_at(request.now);
-        // One of ours is what is left of another rule, and no value of the app's.
-        let is_ours = Label::read(pair.value).is_some();
-        let is_kept = kept_as(bench.jar, pair.name).next().is_some();
-        let is_over = match bench.adoption {
-            Adoption::Open => is_kept,
-            // What the jar has is of somebody else, as far as anybody knows.
-            Adoption::Waiting => false,
-            Adoption::Shut => true,
-        };
-        if is_over || !in_time || is_ours {
-            admission.stale.push(pair.name);
+        let now = request.now;
+        let share = self.share(pair.name, rule, now, bench.jar_of);
+        if share == Share::Ceded {
             return Fate::Drop;
         }
-        if !is_plain || bench.adoption == Adoption::Waiting {
+        // One of ours is what is left of another rule, and no value of the app's.
+        let is_over = !rule.adopts_at(now) || Label::read(pair.value).is_some();
+        let is_kept = kept_as(bench.jar, pair.name).next().is_some();
+        match bench.adoption {
+            Adoption::Shut => {
+                admission.stale.push(pair.name);
+                return Fate::Drop;
+            }
+            _ if is_over => {
+                if share == Share::Alone {
+                    admission.stale.push(pair.name);
+                }
+                return Fate::Drop;
+            }
+            Adoption::Waiting => return Fate::Drop,
+            Adoption::Open => {}
+        }
+        let is_a_rivals = || self.is_copy_of_a_rival(pair.name, pair.value, bench.jar_of);
+        if !is_kept && (!is_plain || is_a_rivals()) {
+            return Fate::Drop;
+        }
+        if is_kept {
+            // It may be one for the whole domain, that another host needs.
+            if share == Share::Alone && !self.shares_domain {
+                admission.stale.push(pair.name);
+            } else {
+                admission.lingering.push(pair.name);
+            }
             return Fate::Drop;
         }
         if bench.may_keep {
-            // The copy goes when the jar has it, not before.
+            if share == Share::Shared {
+                admission.lingering.push(pair.name);
+            }
+            // Otherwise the copy goes when the jar has it, not before.
             admission
                 .adopted
                 .push(adopted(pair.name, pair.value, rule, request));

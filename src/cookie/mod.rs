@@ -18,6 +18,8 @@ pub mod admission;
 
 pub mod owner;
 
+pub mod rivals;
+
 pub mod outlook;
 
 pub mod field;

@@ -3,6 +3,7 @@
 
 use super::parse::Pair;
 use super::policy::{CookiePolicy, CookieRule, Mode};
+use super::rivals::Share;
 use super::screen::{CookieLimits, TooMuch, Verdict};
 use super::seal::Label;
 use super::why::Why;
@@ -105,6 +106,9 @@ impl CookiePolicy {
             Mode::Keep | Mode::Pass | Mode::Strip => match (against, rule.adopt_until) {
                 (Some(why), _) if !self.enforce => Outlook::Dropped(why),
                 (None, _) if !self.enforce => Outlook::Reported,
+                _ if self.share(pair.name, rule, now, &|_| &[]) == Share::Ceded => {
+                    Outlook::Dropped(Why::AnotherSites)
+                }
                 (_, Some(until)) if !rule.adopts_at(now) || Label::read(pair.value).is_some() => {
                     Outlook::Expires(until)
                 }

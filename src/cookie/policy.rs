@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::name::NamePattern;
+use super::rivals::Rival;
 use super::set_cookie::{Ends, SetCookie};
 use crate::base::clock::Time;
 use crate::base::kept::SameSite;
@@ -137,6 +138,10 @@ pub struct CookiePolicy {
     pub shared_domains: Vec<String>,
     /// Whether some site adopts cookies, so that browsers hold marks beside the ticket.
     pub has_marks: bool,
+    /// Other sites of the same hosts, which the browser sends the same cookies.
+    pub rivals: Vec<Rival>,
+    /// Whether a cookie for a domain can be one that another host of ours gets too.
+    pub shares_domain: bool,
 }
 
 impl CookiePolicy {
@@ -148,6 +153,8 @@ impl CookiePolicy {
             enforce: true,
             shared_domains: Vec::new(),
             has_marks: false,
+            rivals: Vec::new(),
+            shares_domain: false,
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Why {
     NonAscii,
     /// Some reader finds another cookie in its value, one that is not to be passed.
     HoldsAnother,
+    /// Another site of the host names it more narrowly.
+    AnotherSites,
 }
 
 impl Why {
@@ -45,6 +47,7 @@ impl Why {
             Self::Backslash => "backslash",
             Self::NonAscii => "non-ascii",
             Self::HoldsAnother => "holds-another",
+            Self::AnotherSites => "another-sites",
         }
     }
 
@@ -65,6 +68,9 @@ impl Why {
             Self::Backslash => "its value holds a backslash",
             Self::NonAscii => {
                 "its value holds bytes past ASCII, and its rule has no non_ascii = true"
+            }
+            Self::AnotherSites => {
+                "another site of this host names it more narrowly, and has it alone"
             }
             Self::HoldsAnother => {
                 "some app would find another cookie in its value, and no rule passes that one"

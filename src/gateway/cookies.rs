@@ -20,7 +20,7 @@ use crate::cookie::outgoing::{Bond, Unbound};
 use crate::cookie::owner::{Adoption, Marked};
 use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::{Incoming, TooMuch};
-use crate::cookie::set_cookie::Refused;
+use crate::cookie::set_cookie::{Refused, SetCookie};
 use crate::session::{Record, Root};
 
 /// How much of a response head deletions may take, in bytes; what is left over comes with the next request again.
@@ -35,6 +35,8 @@ pub(super) struct Brought {
     pub came: SmallVec<[HeaderValue; 1]>,
     /// What moves into the jar.
     pub adopted: Vec<KeptCookie>,
+    /// Names of copies that it holds for other sites too, as long as the session lasts.
+    pub lingering: Vec<Box<[u8]>>,
     /// Whether a login has yet to tell whose cookies it holds.
     pub waits: bool,
     /// Names of copies that the browser should hold no more, whatever becomes of the request.
@@ -60,6 +62,8 @@ pub(super) struct Parting<'a> {
     pub unbound: Vec<Unbound<'a>>,
     /// Names of copies that have moved into the jar, if the session was written.
     pub moved: Vec<Box<[u8]>>,
+    /// Those among them that other sites still need.
+    pub lingering: Vec<Box<[u8]>>,
     /// Whether a login has yet to tell whose the browser's cookies are.
     pub waits: bool,
     /// Names of copies that the browser should hold no more.
@@ -147,6 +151,7 @@ impl Gateway {
                 .and_then(|record| record.bond.as_ref())
                 .map(|bond| &bond.0),
             jar,
+            jar_of: &|site| record.map_or(&[], |record| record.jar(site)),
             may_keep: call.visit.may_keep_cookies(),
             adoption,
             ticket_name: self.desk.cookie.name().as_bytes(),
@@ -159,6 +164,7 @@ impl Gateway {
             marked,
             adopted: admission.adopted,
             waits: adoption == Adoption::Waiting,
+            lingering: admission.lingering.into_iter().map(Box::from).collect(),
             stale: admission.stale.into_iter().map(Box::from).collect(),
             copies,
             several_tickets,
@@ -189,6 +195,7 @@ impl Parting<'_> {
         self.unbound.retain(|unbound| !unbound.needs_session());
         self.moved.clear();
         self.stale.append(&mut self.copies);
+        self.stale.append(&mut self.lingering);
     }
 
     /// Writes the cookies into a response head.
@@ -266,20 +273,29 @@ impl Parting<'_> {
             let moved = self.moved.iter().filter(|_| written.record.is_some());
             let moved: Vec<_> = moved.collect();
             gateway.meter.add(Count::CookiesAdopted, moved.len() as u64);
+            let moved = moved.into_iter();
+            let moved = moved.filter(|name| !self.lingering.contains(name));
             let outlived = self
                 .copies
                 .iter()
                 .filter(|name| written.outlives(name, site));
-            let names = self.stale.iter().chain(moved).chain(outlived);
+            let names = self.stale.iter().chain(outlived);
             // What this very response sets stays.
             let set: Vec<&[u8]> = ours
                 .iter()
                 .chain(&self.passed)
                 .map(|field| name_in(field.as_bytes()))
                 .collect();
-            let names = names.filter(|name| !set.contains(&&***name));
+            let is_over = |name: &&Box<[u8]>| !set.contains(&&***name);
             let (host, path) = (request.visitor_host, request.path);
-            let expired = names.flat_map(|name| expire::deletions(name, host, path, None));
+            let deletions_of = |name: &Box<[u8]>| expire::deletions(name, host, path, None);
+            let moved = moved.filter(is_over).flat_map(deletions_of);
+            // One for a domain may be what another of our hosts has yet to take over.
+            let moved = moved.filter(|field| {
+                !site.cookies.shares_domain
+                    || SetCookie::read(field.as_bytes()).is_ok_and(|set| set.domain.is_none())
+            });
+            let expired = names.filter(is_over).flat_map(deletions_of).chain(moved);
             let shadows = self
                 .several_tickets
                 .then(|| gateway.desk.shadow_deletions(host, path))

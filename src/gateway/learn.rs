@@ -64,6 +64,7 @@ pub(super) fn learn<'s>(
         copies: brought.copies,
         several_tickets: brought.several_tickets,
         several_marks: brought.several_marks,
+        lingering: brought.lingering,
         waits: brought.waits,
         ..Parting::default()
     };
@@ -72,6 +73,9 @@ pub(super) fn learn<'s>(
         // The app's last words to a session that is over.
         change.cookies.clear();
         parting.end();
+        let adoptable = brought.adopted.into_iter();
+        let adoptable = adoptable.map(|cookie| cookie.identity.name);
+        parting.stale.extend(adoptable);
         parting.left = scene
             .record
             .map_or_else(Vec::new, |record| record.copies().to_vec());
@@ -97,6 +101,9 @@ fn adopt(
         Turn::LogIn { carry, .. } => !carry || has_user,
         _ => false,
     };
+    if begins_anew {
+        parting.lingering.clear();
+    }
     for cookie in adopted {
         let name = cookie.identity.name.clone();
         let is_answered = change.cookies.iter().any(|edit| match edit {
@@ -188,6 +195,7 @@ fn screen_cookies<'s>(
         change.cookies.push(JarEdit::Empty { site: name });
         // The ticket must stay, so that the browser is told of each cookie of the app by itself.
         parting.stale.append(&mut parting.copies);
+        parting.stale.append(&mut parting.lingering);
         parting.left = record.map_or_else(Vec::new, |record| record.copies().to_vec());
         let ticket_name = gateway.desk.cookie.name().as_bytes();
         let came = came.iter().map(HeaderValue::as_bytes);
@@ -250,7 +258,7 @@ fn keep(
     }
     if let JarAct::Remove(identity) = &act
         && !parting.waits
-        && site.cookies.rule_for(&identity.name).adopt_until.is_some()
+        && site.cookies.may_expire(&identity.name, scene.request.now)
     {
         // A copy that the browser still holds somewhere would come back.
         parting.stale.push(identity.name.clone());

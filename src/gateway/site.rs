@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::visit::SessionMode;
 use crate::base::clock::Time;
 use crate::cookie::policy::CookiePolicy;
+use crate::cookie::rivals::{Rival, share_a_domain};
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
 use crate::login::watch::Watch;
@@ -146,6 +147,7 @@ impl SiteTable {
         for site in &mut sites {
             site.cookies.has_marks = adopt_until.is_some();
         }
+        introduce(&mut sites);
         let mut table = Self {
             params: PathParams::union(sites.iter().map(|site| &site.strip_path_params)),
             adopt_until,
@@ -269,6 +271,48 @@ impl SiteTable {
         }
         found
     }
+}
+
+/// Tells each site of those that the browser sends the same cookies.
+fn introduce(sites: &mut [Site]) {
+    let rivals = sites.iter().enumerate().map(|(at, site)| {
+        if !site.cookies.minds_rivals() {
+            return Vec::new();
+        }
+        let others = sites.iter().enumerate();
+        let others = others.filter(|(other, rival)| *other != at && meet(site, rival));
+        others
+            .filter_map(|(_, rival)| Rival::of(&rival.name, &rival.cookies))
+            .collect()
+    });
+    let rivals: Vec<_> = rivals.collect();
+    let hosts: Vec<_> = sites.iter().flat_map(|site| site.hosts.clone()).collect();
+    for (site, rivals) in sites.iter_mut().zip(rivals) {
+        site.cookies.rivals = rivals;
+        site.cookies.shares_domain = site.hosts.iter().any(|own| {
+            let is_other = |host: &&String| *host != own || own.starts_with("*.");
+            let mut others = hosts.iter().filter(is_other);
+            others.any(|other| share_a_domain(own, other))
+        });
+    }
+}
+
+/// Whether some host has both.
+fn meet(one: &Site, other: &Site) -> bool {
+    one.hosts.iter().any(|own| {
+        other.hosts.iter().any(|their| {
+            own == their || takes_part_of(one, own, their) || takes_part_of(other, their, own)
+        })
+    })
+}
+
+/// Whether `site` has a part of the hosts `wide` under `host`, but does not take all that is asked of it.
+fn takes_part_of(site: &Site, host: &str, wide: &str) -> bool {
+    let Some(suffix) = wide.strip_prefix("*.") else {
+        return false;
+    };
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    is_below(name, suffix) && !site.prefix.is_empty()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

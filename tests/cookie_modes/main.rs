@@ -19,6 +19,8 @@ mod reporting;
 
 mod shadows;
 
+mod sharing;
+
 use support::{App, Gate, Reply, Setup};
 
 /// A gateway with these rules, a little of everything that the tests ask of it.
@@ -45,7 +47,7 @@ async fn app() -> App {
         for line in query.split('&').filter(|line| !line.is_empty()) {
             reply = reply.header("set-cookie", line.replace("%20", " "));
         }
-        match path {
+        match path.strip_prefix("/blog").unwrap_or(path) {
             "/login" => reply.header("x-session-login", "\"alice\""),
             "/login-bob" => reply.header("x-session-login", "\"bob\""),
             "/clear" => reply.header("clear-site-data", "\"cookies\""),

@@ -87,6 +87,7 @@ fn admit(policy: &CookiePolicy, jar: &[KeptCookie], may_keep: bool, field: &str)
         site: "shop",
         bond: Some(&BOND),
         jar,
+        jar_of: &|_| &[],
         may_keep,
         adoption: Adoption::Open,
         ticket_name: OURS,
