@@ -380,3 +380,29 @@ async fn what_was_asked_wrongly_is_no_verdict() {
     std::fs::remove_file(folder.join("data/session.keys")).unwrap();
     assert_eq!(decode(folder, &["dark"], &[]).0, Some(78));
 }
+
+#[tokio::test]
+async fn a_mark_is_told_for_what_it_is() {
+    let app = App::answering(|_| Reply::ok("ok").header("x-session-login", "\"alice\"")).await;
+    let rule = "{ name = \"SID\", mode = \"keep\", adopt_until = 2999-12-31 }";
+    let site = format!("trust_directives = true\n[site.cookies]\nrules = [{rule}]");
+    let setup = Setup {
+        site: &site,
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let browser = gate.browser();
+    browser.get("/").send().await;
+    let mark = browser.cookie("__Host-session-owner").unwrap();
+    let named = ["--site", "app", "--cookie-name", "__Host-session-owner"];
+    for args in [&[][..], &named] {
+        let told = told(gate.folder(), &[&mark], args);
+        assert_fine(&told, "right");
+        assert_eq!(told.1["kind"], "mark");
+    }
+    let end = if mark.ends_with('A') { "B" } else { "A" };
+    let touched = format!("{}{end}", &mark[..mark.len() - 1]);
+    let told = told(gate.folder(), &[&touched], &named);
+    assert_eq!(refused(&told), "altered");
+    assert_eq!(told.1["kind"], "mark");
+}

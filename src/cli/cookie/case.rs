@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::config::keyring::Keys;
 use crate::config::settings::{CookieMode, Engine};
 use crate::cookie::name::NamePattern;
+use crate::cookie::owner;
 use crate::cookie::seal::{Context, Form, Label, Unopened};
 use crate::session::expiry::Expired;
 use crate::session::{Carried, KeyId, Place, Reading, Root, Scope, Ticket, TicketLabel};
@@ -171,6 +172,9 @@ impl Case<'_> {
         if !verdict.key_is_known() {
             return verdict.refused(Refused::UnknownKey);
         }
+        if let Some(verdict) = self.mark(verdict, value) {
+            return verdict;
+        }
         let Some((site, name)) = self.cookie else {
             let by_age = label.judge(None, self.now).err();
             let needs = "--site and --cookie-name";
@@ -197,6 +201,28 @@ impl Case<'_> {
         match self.keys.values.open(value, &context, self.now) {
             Err(Unopened::Altered) => verdict.touched(Refused::Altered),
             opened => verdict.verified(by_rule.or(opened.err().map(Refused::from))),
+        }
+    }
+
+    /// The verdict over `value` as the owner's mark, if it is one or came as one. A mark is bound to no site.
+    fn mark(&self, verdict: Verdict, value: &[u8]) -> Option<Verdict> {
+        let kind = Kind::Mark;
+        let verdict = Verdict { kind, ..verdict };
+        let mut rules = self
+            .settings
+            .sites
+            .iter()
+            .flat_map(|site| &site.cookies.rules);
+        let is_asked_for = rules.any(|rule| rule.adopt_until.is_some());
+        let by_rule = (!is_asked_for).then_some(Refused::OtherRule);
+        match owner::open(value, &self.keys.values, self.now) {
+            Err(Unopened::Altered) => {
+                let (_, name) = self.cookie?;
+                let came_as_one =
+                    name.strip_prefix(&*self.settings.cookie.name) == Some(owner::SUFFIX);
+                came_as_one.then(|| verdict.touched(Refused::Altered))
+            }
+            opened => Some(verdict.verified(by_rule.or(opened.err().map(Refused::from)))),
         }
     }
 

@@ -171,6 +171,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Carrying => "carrying-ticket",
         Kind::Sealed => "sealed",
         Kind::Signed => "signed",
+        Kind::Mark => "mark",
         Kind::Damaged => "damaged",
         Kind::Foreign => "none-of-ours",
     }
@@ -185,6 +186,7 @@ fn kind_text(kind: Kind) -> &'static str {
         Kind::Carrying => "a ticket that carries its session",
         Kind::Sealed => "a sealed value",
         Kind::Signed => "a signed value",
+        Kind::Mark => "the owner's mark: whose cookies a browser holds, while some are adopted",
         Kind::Damaged => "a damaged value: it begins as what we make, and was cut or changed",
         Kind::Foreign => "none of ours",
     }

@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Carrying,
     Sealed,
     Signed,
+    /// It tells whose cookies a browser holds.
+    Mark,
     /// It begins as what we make.
     Damaged,
     /// An app's, a script's, or anything.
