@@ -1103,3 +1103,25 @@ mod any_text {
         }
     }
 }
+
+#[test]
+fn a_rule_for_the_mark_is_worth_a_warning_while_a_site_adopts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.toml");
+    let warnings = |adopts: &str| {
+        let rules = format!(
+            "{LEAST}[site.cookies]\nrules = [\n{{ name = \"sid\", mode = \"keep\"{adopts} }},\n\
+             {{ name = \"__Host-session-owner\", mode = \"pass\" }},\n]\n"
+        );
+        fs::write(&file, rules).unwrap();
+        let loaded = config::load(&file, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        warnings.join("\n")
+    };
+    let said = warnings(", adopt_until = 2999-12-31");
+    assert!(
+        said.contains("site[0].cookies.rules[1].name") && said.contains("our own mark"),
+        "{said}"
+    );
+    assert_eq!(warnings(""), "");
+}

@@ -7,6 +7,7 @@ use super::super::settings::{self, Attendance, CookieMode, CookieRule, Cookies};
 use super::{Check, value};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::cookie::name::NamePattern;
+use crate::cookie::owner;
 use crate::cookie::set_cookie::LIFE_MAX;
 
 /// What the rules of a site's cookies are judged by.
@@ -96,6 +97,32 @@ fn judge_name(
         check.warn(&key("name"), why, way_out);
     }
     Some(name.to_owned())
+}
+
+/// Warns of rules for the mark that browsers get beside the ticket while some site adopts.
+pub(super) fn mark_is_ours(
+    check: &mut Check<'_>,
+    sites: &[settings::Site],
+    ticket: &TicketCookieSettings,
+) {
+    let mut rules = sites.iter().flat_map(|site| &site.cookies.rules);
+    if !rules.any(|rule| rule.adopt_until.is_some()) {
+        return;
+    }
+    let mark = [&*ticket.name, owner::SUFFIX].concat();
+    for (at, site) in sites.iter().enumerate() {
+        for (nth, rule) in site.cookies.rules.iter().enumerate() {
+            if rule.name.eq_ignore_ascii_case(&mark) {
+                let key = format!("site[{at}].cookies.rules[{nth}].name");
+                let why = "this is our own mark while a site adopts (adopt_until), and no rule touches it";
+                check.warn(
+                    &key,
+                    why,
+                    "take the rule out, or give the ticket another name",
+                );
+            }
+        }
+    }
 }
 
 /// Options that say nothing in the rule's mode. Harmless ones are warned of; one that somebody would rely on is a fault.

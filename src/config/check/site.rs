@@ -30,6 +30,7 @@ pub(super) fn sites(
         .collect();
     names_differ(check, &sites);
     login::users_stay(check, &sites, cookie);
+    cookies::mark_is_ours(check, &sites, cookie);
     sites
 }
 
