@@ -1,6 +1,7 @@
 //! The laws of what a browser sends.
 //!
-//! 1. Our own name is found exactly where a browser would have written it, in order, up to four times.
+//! 1. Our own name, and that of the mark, is found exactly where a browser would have written it, in order, up to four
+//!    times.
 //! 2. What goes up came so: whole pairs, byte for byte, in their order, each name once.
 //! 3. A cookie that is marked `pass` and plainly written goes up.
 //! 4. A sealed cookie goes up opened if it is untouched, and else not at all.
@@ -24,7 +25,7 @@ use cloakroom::cookie::screen::{CANDIDATES_MAX, CookieLimits, Incoming};
 use cloakroom::cookie::seal::{Context, Form, ValueKeys};
 
 use super::readers::{all_names, browser, php, rack, segments};
-use super::{HOST, NOW, OURS, Stand, is_ours_to_somebody};
+use super::{HOST, MARK, NOW, OURS, Stand, is_ours_to_somebody};
 
 const SITE: &str = "shop";
 const PLAIN: &[u8] = b"of-the-app";
@@ -116,23 +117,27 @@ fn request() -> AppRequest<'static> {
 }
 
 /// A browser writes the name, a sign and the value, and nothing else is ours.
-fn values_of_ours(came: &[Vec<u8>]) -> Vec<&[u8]> {
-    let ours = [OURS, b"="].concat();
+fn values_of<'p>(name: &[u8], came: &'p [Vec<u8>]) -> Vec<&'p [u8]> {
+    let ours = [name, b"="].concat();
     let ours = came.iter().filter_map(|pair| pair.strip_prefix(&*ours));
     ours.collect()
 }
 
 fn our_name_is_found(incoming: &Incoming<'_>, came: &[Vec<u8>]) {
-    let expected = values_of_ours(came);
+    let expected = values_of(OURS, came);
     let looked_at = expected.len().min(CANDIDATES_MAX);
     assert_eq!(incoming.candidates.as_slice(), &expected[..looked_at]);
     assert_eq!(incoming.candidates_surplus, expected.len() > CANDIDATES_MAX);
+    let marks = values_of(MARK, came);
+    let looked_at = marks.len().min(CANDIDATES_MAX);
+    assert_eq!(incoming.marks.as_slice(), &marks[..looked_at]);
 }
 
 fn every_pair_is_counted(incoming: &Incoming<'_>, came: &[Vec<u8>]) {
     let passed = incoming.passed().count() - incoming.reported.len();
     let counted = passed + incoming.held.len() + incoming.dropped as usize;
-    assert_eq!(counted + values_of_ours(came).len(), came.len());
+    let ours = values_of(OURS, came).len() + values_of(MARK, came).len();
+    assert_eq!(counted + ours, came.len());
     assert!(incoming.lookalikes <= incoming.dropped);
 }
 

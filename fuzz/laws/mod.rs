@@ -24,6 +24,8 @@ use cloakroom::cookie::policy::{Binding, CookiePolicy, CookieRule, Mode};
 
 /// Our own cookie.
 pub const OURS: &[u8] = b"__Host-session";
+/// The mark beside it, while some site adopts cookies.
+pub const MARK: &[u8] = b"__Host-session-owner";
 /// When everything happens.
 pub const NOW: Time = Time::from_secs(1_800_000_000);
 /// Whom the visitor asked.
@@ -74,6 +76,7 @@ impl Stand {
             rules: RULES.map(rule).into(),
             enforce: choice & 2 == 0,
             shared_domains: vec!["shop.example.com".to_owned()],
+            has_marks: true,
             ..CookiePolicy::plain(default)
         };
         Self { policy, default }
@@ -100,11 +103,12 @@ impl Stand {
     }
 }
 
-/// Whether a name is ours for somebody who folds case and trims what is not printed.
+/// Whether a name is ours, the ticket's or the mark's, for somebody who folds case and trims what is not printed.
 pub fn is_ours_to_somebody(name: &[u8]) -> bool {
     let printed = |byte: &&u8| (0x21..=0x7e).contains(*byte);
     let start = name.iter().take_while(|byte| !printed(byte)).count();
     let end = name.iter().rev().take_while(|byte| !printed(byte)).count();
     let core = name.get(start..name.len() - end.min(name.len() - start));
-    core.is_some_and(|core| core.eq_ignore_ascii_case(OURS))
+    let is = |ours: &[u8]| core.is_some_and(|core| core.eq_ignore_ascii_case(ours));
+    is(OURS) || is(MARK)
 }
