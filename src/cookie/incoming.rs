@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::parse::Pair;
-use super::policy::{CookieRule, Mode};
+use super::policy::CookieRule;
 use super::why::Why;
 
 /// How many values of our own name are looked at.
@@ -87,13 +87,6 @@ impl<'a> Incoming<'a> {
     /// The same as one `Cookie` field; empty when nothing does.
     pub fn written(&self) -> Vec<u8> {
         written(self.passed())
-    }
-
-    /// The names of the held pairs that are copies of what belongs to the session.
-    pub fn guarded_names(&self) -> impl Iterator<Item = &'a [u8]> {
-        let is_copy =
-            |held: &&Held<'a>| held.rule.mode == Mode::Mirror || held.rule.mode.is_guarded();
-        self.held.iter().filter(is_copy).map(|held| held.pair.name)
     }
 }
 

@@ -20,6 +20,8 @@ pub mod owner;
 
 pub mod rivals;
 
+pub mod copies;
+
 pub mod outlook;
 
 pub mod field;

@@ -84,31 +84,6 @@ impl CookiePolicy {
         Ok(incoming)
     }
 
-    /// The names of what goes up of these fields without a look at the session, for who asks later.
-    pub fn names_passed<'a>(
-        &'a self,
-        fields: impl Iterator<Item = &'a [u8]> + Clone,
-        ticket_name: &[u8],
-    ) -> Vec<&'a [u8]> {
-        let limits = CookieLimits {
-            bytes_max: usize::MAX,
-            pairs_max: usize::MAX,
-        };
-        let mut names = Vec::new();
-        // Without limits there is no fault.
-        let _ = self.judge_all(
-            fields,
-            ticket_name,
-            &limits,
-            |pair, verdict| match verdict {
-                Verdict::Pass | Verdict::PassReported => names.push(pair.name),
-                Verdict::Hold(_) if !self.enforce => names.push(pair.name),
-                Verdict::Hold(_) | Verdict::Ticket | Verdict::Mark | Verdict::Drop(_) => {}
-            },
-        );
-        names
-    }
-
     /// Tells `each` what becomes of every pair, in order.
     #[inline]
     pub(super) fn judge_all<'a>(

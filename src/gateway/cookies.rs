@@ -41,8 +41,6 @@ pub(super) struct Brought {
     pub waits: bool,
     /// Names of copies that the browser should hold no more, whatever becomes of the request.
     pub stale: Vec<Box<[u8]>>,
-    /// Names of copies that are good for nothing without the session.
-    pub copies: Vec<Box<[u8]>>,
     /// Whose cookies it holds, as far as its marks say.
     pub marked: Marked,
     /// Whether it holds several cookies of our own name.
@@ -141,7 +139,6 @@ impl Gateway {
                 ..Brought::default()
             };
         }
-        let copies = cookies.guarded_names().map(Box::from).collect();
         let keys = self.values.load();
         let adoption = adoption(&marked, record, call.could_carry);
         let bench = Bench {
@@ -166,7 +163,6 @@ impl Gateway {
             waits: adoption == Adoption::Waiting,
             lingering: admission.lingering.into_iter().map(Box::from).collect(),
             stale: admission.stale.into_iter().map(Box::from).collect(),
-            copies,
             several_tickets,
             several_marks,
         }

@@ -61,7 +61,6 @@ pub(super) fn learn<'s>(
     }
     let mut parting = Parting {
         stale: brought.stale,
-        copies: brought.copies,
         several_tickets: brought.several_tickets,
         several_marks: brought.several_marks,
         lingering: brought.lingering,
@@ -69,6 +68,12 @@ pub(super) fn learn<'s>(
         ..Parting::default()
     };
     screen_cookies(headers, &mut change, &mut parting, &brought.came, scene);
+    if matches!(change.turn, Turn::End | Turn::LogIn { .. }) {
+        let ticket_name = gateway.desk.cookie.name().as_bytes();
+        let came = brought.came.iter().map(HeaderValue::as_bytes);
+        let copies = site.cookies.copies(came, ticket_name).into_iter();
+        parting.copies = copies.map(Box::from).collect();
+    }
     if change.turn == Turn::End {
         // The app's last words to a session that is over.
         change.cookies.clear();
@@ -194,13 +199,12 @@ fn screen_cookies<'s>(
         let name = site.name.to_string();
         change.cookies.push(JarEdit::Empty { site: name });
         // The ticket must stay, so that the browser is told of each cookie of the app by itself.
-        parting.stale.append(&mut parting.copies);
         parting.stale.append(&mut parting.lingering);
         parting.left = record.map_or_else(Vec::new, |record| record.copies().to_vec());
         let ticket_name = gateway.desk.cookie.name().as_bytes();
         let came = came.iter().map(HeaderValue::as_bytes);
-        let passed = site.cookies.names_passed(came, ticket_name);
-        parting.stale.extend(passed.into_iter().map(Box::from));
+        let names = site.cookies.names_of_app(came, ticket_name);
+        parting.stale.extend(names.into_iter().map(Box::from));
     }
     if !headers.contains_key(SET_COOKIE) {
         return;

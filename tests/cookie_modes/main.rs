@@ -7,6 +7,8 @@ mod support;
 
 mod adopting;
 
+mod copies;
+
 mod guarding;
 
 mod marking;
