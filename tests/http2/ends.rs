@@ -16,7 +16,6 @@ use crate::support::{App, Gate, Setup, eventually};
 const NO_ERROR: u32 = 0;
 const PROTOCOL_ERROR: u32 = 1;
 const FLOW_CONTROL_ERROR: u32 = 3;
-const COMPRESSION_ERROR: u32 = 9;
 
 fn refs(fields: &[(String, String)]) -> Vec<(&str, &str)> {
     fields
@@ -75,11 +74,6 @@ async fn who_breaks_the_protocol_is_told_how() {
             "a window past its end",
             frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes()),
             FLOW_CONTROL_ERROR,
-        ),
-        (
-            "an index of nothing",
-            frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0xff, 0x7f]),
-            COMPRESSION_ERROR,
         ),
     ];
     for (what, bytes, reason) in faults {
