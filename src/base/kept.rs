@@ -81,6 +81,28 @@ impl std::fmt::Debug for KeptCookie {
     }
 }
 
+/// A copy that a browser holds of what belongs to a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrowserCopy {
+    /// Name, Domain and Path as the browser has them; an empty domain is that of `host` alone.
+    #[serde(flatten)]
+    pub place: CookieIdentity,
+    /// The site whose cookie it is. Empty where an earlier version wrote the record, which did not say.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub site: Box<str>,
+    /// The host that answered with it, where there is no domain. Empty for the same reason.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub host: Box<str>,
+}
+
+impl BrowserCopy {
+    /// What it weighs against a session's limit, in bytes.
+    pub fn weight_bytes(&self) -> usize {
+        let CookieIdentity { name, domain, path } = &self.place;
+        name.len() + domain.len() + path.len() + self.site.len() + self.host.len() + 64
+    }
+}
+
 /// Bytes as text, one character for each byte, so that a record stays readable and loses nothing.
 mod bytes_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

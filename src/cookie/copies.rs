@@ -1,9 +1,11 @@
 //! Which cookies in a browser are copies of what belongs to a session: good for nothing without it, so that they are to
 //! go when it does. And which are the app's at all, so that they go when the app clears its own.
 
+use super::parse::Pair;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::screen::{CookieLimits, Verdict};
 use super::seal::Label;
+use crate::base::kept::KeptCookie;
 
 const NO_LIMITS: CookieLimits = CookieLimits {
     bytes_max: usize::MAX,
@@ -44,6 +46,29 @@ impl CookiePolicy {
             }
         });
         names
+    }
+
+    /// Whether the policy, which is another site's, has a copy in what a browser brought here. `jar` is that site's.
+    pub fn has_copy(&self, pair: &Pair<'_>, jar: &[KeptCookie]) -> bool {
+        let rule = self.rule_for(pair.name);
+        let is_kept =
+            |kept: &KeptCookie| (&*kept.identity.name, &*kept.value) == (pair.name, pair.value);
+        let is_ours = || match rule.mode {
+            // The site that was asked may have one of that name too.
+            Mode::Mirror => jar.iter().any(is_kept),
+            _ => Label::read(pair.value).is_some(),
+        };
+        self.enforce && rule.makes_copies() && is_ours()
+    }
+
+    /// Whether what was once a copy called `name` still is one, or at least nothing that anybody could want.
+    pub fn gives_up(&self, name: &[u8]) -> bool {
+        let rule = self.rule_for(name);
+        let may_be_wanted = match rule.mode {
+            Mode::Pass => true,
+            _ => rule.mode.is_guarded() && !rule.makes_copies(),
+        };
+        self.enforce && !may_be_wanted
     }
 
     /// The names of all among these fields that the app knows of: what goes up, and what is mirrored, sealed or signed.

@@ -6,7 +6,7 @@
 use http::HeaderValue;
 
 use super::domain;
-use super::jar::{bare_path, default_path};
+use super::jar::{AppRequest, bare_path, default_path};
 use super::name::Prefix;
 use super::set_cookie::SetCookie;
 use crate::base::kept::CookieIdentity;
@@ -55,20 +55,34 @@ pub fn deletion_at(place: &CookieIdentity) -> Option<HeaderValue> {
     deletion(&place.name, domain, &place.path)
 }
 
-/// Where a browser will hold the cookie that `field` sets on a request for `path`. `None` where any request finds it by
-/// [`deletions`].
-pub fn place_apart(field: &[u8], path: &str) -> Option<CookieIdentity> {
+/// Where a browser will hold the cookie that `field` sets in the answer to `request`. An empty domain is that of the
+/// visitor's host alone.
+pub fn place(field: &[u8], request: &AppRequest<'_>) -> Option<CookieIdentity> {
     let set = SetCookie::read(field).ok()?;
     let path = match set.path {
         Some(path) => std::str::from_utf8(path).ok()?,
-        None => default_path(bare_path(path)),
+        None => default_path(bare_path(request.path)),
     };
     let domain = std::str::from_utf8(set.domain.unwrap_or_default()).ok()?;
-    (path != "/").then(|| CookieIdentity {
+    Some(CookieIdentity {
         name: set.name.into(),
-        domain: domain.into(),
+        domain: domain.to_ascii_lowercase().into(),
         path: path.into(),
     })
+}
+
+/// Whether not every request to `host` finds what stands at `place` by [`deletions`].
+pub fn is_apart(place: &CookieIdentity, host: &str) -> bool {
+    let is_near = place.domain.is_empty() || domains(host).contains(&Some(&*place.domain));
+    *place.path != *"/" || !is_near
+}
+
+/// Whether an answer to a request to `host` can delete what a browser holds at `place` since `set_at` answered it.
+pub fn is_within_reach(place: &CookieIdentity, set_at: &str, host: &str) -> bool {
+    match &*place.domain {
+        "" => set_at == host,
+        domain => domain::matches(host, domain),
+    }
 }
 
 fn deletion(name: &[u8], domain: Option<&str>, path: &str) -> Option<HeaderValue> {

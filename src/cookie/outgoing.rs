@@ -5,7 +5,7 @@
 
 use http::HeaderValue;
 
-use super::expire::place_apart;
+use super::expire::{is_apart, place};
 use super::harden::{Hardening, harden};
 use super::jar::{AppRequest, JarAct, receive};
 use super::name::mentions;
@@ -131,7 +131,11 @@ impl Unbound<'_> {
     /// Where the browser will hold it, if it is bound to the session and not every request finds it.
     pub fn place_apart(&self, request: &AppRequest<'_>) -> Option<CookieIdentity> {
         let set = SetCookie::read(self.field.as_bytes()).ok()?;
-        let is_everywhere = self.rule.overrides.path.is_none() && set.path == Some(b"/");
+        let overrides = &self.rule.overrides;
+        let is_everywhere = overrides.path.is_none()
+            && set.path == Some(b"/")
+            && overrides.domain.is_none()
+            && set.domain.is_none();
         if !self.needs_session() || is_everywhere {
             return None;
         }
@@ -143,7 +147,8 @@ impl Unbound<'_> {
             visitor_host: request.visitor_host,
             shared_domains: &self.policy.shared_domains,
         };
-        place_apart(harden(&set, &how).ok()?.as_bytes(), request.path)
+        let place = place(harden(&set, &how).ok()?.as_bytes(), request)?;
+        is_apart(&place, request.visitor_host).then_some(place)
     }
 
     /// The field that the browser gets.

@@ -6,6 +6,7 @@ use http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use smallvec::SmallVec;
 
 use super::Gateway;
+use super::copies::{Before, Deletions, Found, Stand};
 use super::forward::Call;
 use super::owner::{Mark, adoption};
 use super::reply::make_private;
@@ -18,13 +19,10 @@ use crate::cookie::expire;
 use crate::cookie::jar::AppRequest;
 use crate::cookie::outgoing::{Bond, Unbound};
 use crate::cookie::owner::{Adoption, Marked};
-use crate::cookie::policy::{Binding, Mode};
 use crate::cookie::screen::{Incoming, TooMuch};
-use crate::cookie::set_cookie::{Refused, SetCookie};
-use crate::session::{Record, Root};
+use crate::cookie::set_cookie::Refused;
+use crate::session::Record;
 
-/// How much of a response head deletions may take, in bytes; what is left over comes with the next request again.
-const DELETION_BYTES_MAX: usize = 8 * 1024;
 
 /// What the browser brought.
 #[derive(Default)]
@@ -66,10 +64,10 @@ pub(super) struct Parting<'a> {
     pub waits: bool,
     /// Names of copies that the browser should hold no more.
     pub stale: Vec<Box<[u8]>>,
-    /// Names of copies that are good for nothing in another session than the one they came with.
-    pub copies: Vec<Box<[u8]>>,
-    /// Copies elsewhere that are good for nothing any more.
-    pub left: Vec<CookieIdentity>,
+    /// Copies that are good for nothing in another session than the one they came with.
+    pub copies: Vec<Found>,
+    /// Copies that are good for nothing any more.
+    pub gone: Vec<Found>,
     /// The owner's mark, if it is to be another.
     pub mark: Option<Mark>,
     /// Whether only one of several cookies of our own name is ours.
@@ -88,14 +86,6 @@ pub(super) struct Written<'a> {
     pub may_set: bool,
     /// The request that is answered.
     pub request_id: &'a str,
-}
-
-/// What tells whether a session is still the one that it was.
-pub(super) struct Before {
-    pub root: Root,
-    pub bond: Option<Box<Root>>,
-    /// Where the browser held copies.
-    pub copies: Box<[CookieIdentity]>,
 }
 
 impl Gateway {
@@ -176,13 +166,12 @@ impl Parting<'_> {
     }
 
     /// Where the browser will hold copies that not every request brings.
-    pub fn places_apart(&self, request: &AppRequest<'_>) -> Vec<CookieIdentity> {
+    pub fn places_apart(&self, request: &AppRequest<'_>) -> impl Iterator<Item = CookieIdentity> {
         let bound = self.unbound.iter();
         let bound = bound.filter_map(|unbound| unbound.place_apart(request));
         let mirrored = self.mirrored.iter();
-        let mirrored =
-            mirrored.filter_map(|copy| expire::place_apart(copy.as_bytes(), request.path));
-        bound.chain(mirrored).collect()
+        let mirrored = mirrored.filter_map(|copy| expire::place(copy.as_bytes(), request));
+        bound.chain(mirrored.filter(|place| expire::is_apart(place, request.visitor_host)))
     }
 
     /// The session has ended: nothing goes out that would belong to it, and what the browser holds of it goes.
@@ -190,7 +179,7 @@ impl Parting<'_> {
         self.mirrored.clear();
         self.unbound.retain(|unbound| !unbound.needs_session());
         self.moved.clear();
-        self.stale.append(&mut self.copies);
+        self.gone.append(&mut self.copies);
         self.stale.append(&mut self.lingering);
     }
 
@@ -216,7 +205,7 @@ impl Parting<'_> {
             && self.moved.is_empty()
             && self.stale.is_empty()
             && self.copies.is_empty()
-            && self.left.is_empty()
+            && self.gone.is_empty()
             && self.mark.is_none()
             && !self.several_tickets
             && !self.several_marks
@@ -269,48 +258,30 @@ impl Parting<'_> {
             let moved = self.moved.iter().filter(|_| written.record.is_some());
             let moved: Vec<_> = moved.collect();
             gateway.meter.add(Count::CookiesAdopted, moved.len() as u64);
-            let moved = moved.into_iter();
-            let moved = moved.filter(|name| !self.lingering.contains(name));
-            let outlived = self
-                .copies
-                .iter()
-                .filter(|name| written.outlives(name, site));
-            let names = self.stale.iter().chain(outlived);
             // What this very response sets stays.
-            let set: Vec<&[u8]> = ours
-                .iter()
-                .chain(&self.passed)
-                .map(|field| name_in(field.as_bytes()))
-                .collect();
+            let set = ours.iter().chain(&self.passed);
+            let set: Vec<&[u8]> = set.map(|field| name_in(field.as_bytes())).collect();
+            let outlived = self.copies.iter();
+            let outlived = outlived.filter(|copy| written.is_outlived_by(copy, gateway));
+            let gone =
+                self.gone.iter().chain(outlived).filter(|copy| {
+                    matches!(copy.stand, Stand::At(_)) || !set.contains(&&*copy.name)
+                });
+            let mut expired = Deletions::new(gateway, site, request);
+            if self.several_tickets {
+                expired.shadows_of_ticket();
+            }
+            if self.several_marks {
+                expired.shadows_of_mark();
+            }
             let is_over = |name: &&Box<[u8]>| !set.contains(&&***name);
-            let (host, path) = (request.visitor_host, request.path);
-            let deletions_of = |name: &Box<[u8]>| expire::deletions(name, host, path, None);
-            let moved = moved.filter(is_over).flat_map(deletions_of);
-            // One for a domain may be what another of our hosts has yet to take over.
-            let moved = moved.filter(|field| {
-                !site.cookies.shares_domain
-                    || SetCookie::read(field.as_bytes()).is_ok_and(|set| set.domain.is_none())
-            });
-            let expired = names.filter(is_over).flat_map(deletions_of).chain(moved);
-            let shadows = self
-                .several_tickets
-                .then(|| gateway.desk.shadow_deletions(host, path))
-                .into_iter()
-                .chain(
-                    self.several_marks
-                        .then(|| gateway.desk.mark_shadow_deletions(host, path)),
-                )
-                .flatten();
-            let before = written.before.iter().flat_map(|before| &before.copies);
-            let outlived = before.filter(|copy| written.outlives(&copy.name, site));
-            let left = self.left.iter().chain(outlived);
-            let left = left.filter_map(expire::deletion_at);
-            let mut room = DELETION_BYTES_MAX;
-            deletions.extend(shadows.chain(expired).chain(left).take_while(|field| {
-                let fits = field.len() <= room;
-                room = room.saturating_sub(field.len());
-                fits
-            }));
+            let stale = self.stale.iter().filter(is_over);
+            stale.for_each(|name| expired.named(name));
+            let moved = moved.into_iter().filter(is_over);
+            let moved = moved.filter(|name| !self.lingering.contains(name));
+            moved.for_each(|name| expired.moved(name));
+            gone.for_each(|copy| expired.found(copy));
+            deletions = expired.fitting();
         }
         if written.may_set
             && let Some(mark) = &self.mark
@@ -321,32 +292,16 @@ impl Parting<'_> {
             // Made for this visitor, by a gateway that the app does not know of when it speaks of caches.
             make_private(headers);
         }
-        for field in self.passed.into_iter().chain(deletions).chain(ours) {
+        // In this order, so that no deletion takes away what the app has just set.
+        for field in deletions.into_iter().chain(self.passed).chain(ours) {
             headers.append(SET_COOKIE, field);
         }
     }
 }
 
 impl Written<'_> {
-    /// Whether a copy called `name` has outlived the session that it came with.
-    fn outlives(&self, name: &[u8], site: &Site) -> bool {
-        let (Some(record), Some(before)) = (self.record, &self.before) else {
-            return false;
-        };
-        if record.root == before.root {
-            return false;
-        }
-        let rule = site.cookies.rule_for(name);
-        match rule.mode {
-            Mode::Mirror => !record
-                .jar(&site.name)
-                .iter()
-                .any(|kept| *kept.identity.name == *name),
-            Mode::Seal | Mode::Sign => {
-                rule.binding == Binding::Session
-                    && (record.bond.is_none() || record.bond != before.bond)
-            }
-            Mode::Keep | Mode::Pass | Mode::Strip => false,
-        }
+    fn is_outlived_by(&self, copy: &Found, gateway: &Gateway) -> bool {
+        let sessions = self.before.as_ref().zip(self.record);
+        sessions.is_some_and(|(before, now)| before.is_outlived_by(copy, now, gateway))
     }
 }

@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 
 use super::Gateway;
 use super::cookies::{Brought, Parting};
+use super::copies::found;
 use super::site::Site;
 use super::told::{name_in, shown};
 use super::witness::Witness;
@@ -69,10 +70,7 @@ pub(super) fn learn<'s>(
     };
     screen_cookies(headers, &mut change, &mut parting, &brought.came, scene);
     if matches!(change.turn, Turn::End | Turn::LogIn { .. }) {
-        let ticket_name = gateway.desk.cookie.name().as_bytes();
-        let came = brought.came.iter().map(HeaderValue::as_bytes);
-        let copies = site.cookies.copies(came, ticket_name).into_iter();
-        parting.copies = copies.map(Box::from).collect();
+        parting.copies = scene.copies(&brought.came);
     }
     if change.turn == Turn::End {
         // The app's last words to a session that is over.
@@ -81,14 +79,19 @@ pub(super) fn learn<'s>(
         let adoptable = brought.adopted.into_iter();
         let adoptable = adoptable.map(|cookie| cookie.identity.name);
         parting.stale.extend(adoptable);
-        parting.left = scene
-            .record
-            .map_or_else(Vec::new, |record| record.copies().to_vec());
     } else {
         adopt(brought.adopted, &mut change, &mut parting, scene);
     }
     change.binds = parting.binds();
-    change.copies = parting.places_apart(request);
+    let apart = parting.places_apart(request);
+    change.copies = apart.map(|place| scene.remember(place)).collect();
+    change
+        .copies_gone
+        .extend(scene.copies_replaced(&parting.passed));
+    if matches!(change.turn, Turn::LogIn { .. }) {
+        // They have to wait for a request to the host that set them.
+        change.copies.extend(scene.copies_out_of_reach().cloned());
+    }
     (change, parting)
 }
 
@@ -200,11 +203,15 @@ fn screen_cookies<'s>(
         change.cookies.push(JarEdit::Empty { site: name });
         // The ticket must stay, so that the browser is told of each cookie of the app by itself.
         parting.stale.append(&mut parting.lingering);
-        parting.left = record.map_or_else(Vec::new, |record| record.copies().to_vec());
+        let of_others = scene.copies_of_others(came);
         let ticket_name = gateway.desk.cookie.name().as_bytes();
         let came = came.iter().map(HeaderValue::as_bytes);
-        let names = site.cookies.names_of_app(came, ticket_name);
-        parting.stale.extend(names.into_iter().map(Box::from));
+        let names = site.cookies.names_of_app(came, ticket_name).into_iter();
+        let names = names.filter(|name| of_others.iter().all(|other| *other.name != **name));
+        parting.stale.extend(names.map(Box::from));
+        let cleared = scene.copies_cleared();
+        change.copies_gone.extend(cleared.cloned());
+        parting.gone.extend(change.copies_gone.iter().map(found));
     }
     if !headers.contains_key(SET_COOKIE) {
         return;

@@ -20,6 +20,7 @@ pub mod access;
 
 mod begin_line;
 mod cookies;
+mod copies;
 mod duties;
 mod forward;
 mod learn;
@@ -58,7 +59,8 @@ use http_body::Body as _;
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Line, Logged};
 use self::admit::{AdmitFault, AdmitLimits, admit};
-use self::cookies::{Before, Written};
+use self::cookies::Written;
+use self::copies::Before;
 use self::crowd::Crowd;
 use self::duties::{accept_upgrade, begin_websocket, count_hop, hint_to, round_off};
 use self::forward::{Call, take_request};
@@ -234,16 +236,7 @@ impl Gateway {
             change.turn = visit.upkeep(renews);
         }
         let may_set = visit.may_keep_cookies();
-        // Asked only for copies, which few sessions have.
-        let record = visit.record();
-        let copies = record.map_or(&[][..], |record| record.copies());
-        let has_copies = !parting.copies.is_empty() || !copies.is_empty();
-        let root = has_copies.then(|| visit.root());
-        let before = root.flatten().map(|root| Before {
-            root,
-            bond: record.and_then(|record| record.bond.clone()),
-            copies: copies.into(),
-        });
+        let before = Before::of(&change.turn, &visit);
         let opening = Opening::of(&response, joint);
         let watched = opening.is_some() || !self.streams.has_no_sessions();
         let held = watched.then(|| visit.held());

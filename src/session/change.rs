@@ -6,7 +6,7 @@ use super::expiry::{Expiry, Terms};
 use super::home::Home;
 use super::record::{Record, User};
 use crate::base::clock::Time;
-use crate::base::kept::{CookieIdentity, KeptCookie};
+use crate::base::kept::{BrowserCopy, CookieIdentity, KeptCookie};
 
 /// What one request did to its session. A store applies it whole or not at all, and merges it with what parallel
 /// requests did: edits name single keys and cookies, never the whole state.
@@ -16,8 +16,10 @@ pub struct Change {
     pub data: Vec<DataEdit>,
     /// Edits of a jar, in order.
     pub cookies: Vec<JarEdit>,
-    /// Where the browser gets copies that not every request will bring.
-    pub copies: Vec<CookieIdentity>,
+    /// Copies that the browser gets and that not every request will bring.
+    pub copies: Vec<BrowserCopy>,
+    /// Such as it got before, and has no more.
+    pub copies_gone: Vec<BrowserCopy>,
     /// A new expiry of the session's own; `Some(None)` goes back to the usual one.
     pub expiry: Option<Option<Expiry>>,
     /// Whether the response brings values that are bound to the session.
@@ -105,7 +107,7 @@ impl Turn {
 impl Change {
     /// Whether there is nothing for a store to do.
     pub fn is_nothing(&self) -> bool {
-        !self.touch && !self.promises() && self.turn == Turn::Stay
+        !self.touch && !self.promises() && self.turn == Turn::Stay && self.copies_gone.is_empty()
     }
 
     /// Whether a response that goes out with it promises the visitor anything. A renewed idle clock does not, and a
@@ -185,6 +187,9 @@ impl Change {
                 JarEdit::Remove { site, identity } => remove(record, site, identity),
                 JarEdit::Empty { site } => record.jars.remove(site),
             }
+        }
+        for copy in &self.copies_gone {
+            record.forget_copy(copy);
         }
         for copy in &self.copies {
             record.remember_copy(copy);

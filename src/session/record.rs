@@ -8,7 +8,7 @@ use super::home::Home;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
-use crate::base::kept::{CookieIdentity, KeptCookie};
+use crate::base::kept::{BrowserCopy, KeptCookie};
 use crate::base::small_map::SmallMap;
 
 /// What a session knows. Immutable once in a store; a change makes a new one.
@@ -45,9 +45,8 @@ pub struct Record {
     /// The app cookies, by the name of the site.
     #[serde(default, skip_serializing_if = "SmallMap::is_empty")]
     pub jars: SmallMap<Vec<KeptCookie>>,
-    /// Where the browser holds copies that only this session's requests could use and that not every request brings,
-    /// the newest last: they are to go with the session. An empty domain is that of the host alone. Boxed, because few
-    /// sessions have any.
+    /// Copies in the browser that only this session's requests could use and that not every request brings, the newest
+    /// last: they are to go with the session. Boxed, because few sessions have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<Box<Copies>>,
 }
@@ -55,12 +54,12 @@ pub struct Record {
 /// What [`Record::copies`] holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Copies(Vec<CookieIdentity>);
+pub struct Copies(Vec<BrowserCopy>);
 
 /// How many of them are remembered; what is older stays in the browser.
 const COPIES_MAX: usize = 16;
-/// How long one may be, all in.
-const COPY_BYTES_MAX: usize = 512;
+/// How much they may weigh together. A browser takes a path of 1024 bytes, and some of those fit.
+const COPIES_BYTES_MAX: usize = 4096;
 
 /// Who logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,20 +139,47 @@ impl Record {
             || self.jars.values().any(|jar| !jar.is_empty())
     }
 
-    /// Remembers where the browser holds a copy.
-    pub(super) fn remember_copy(&mut self, copy: &CookieIdentity) {
-        if self.copies().contains(copy) || copy_bytes(copy) > COPY_BYTES_MAX {
+    /// Remembers a copy in the browser, and of too many the newest.
+    pub(super) fn remember_copy(&mut self, copy: &BrowserCopy) {
+        if self.copies().contains(copy) || copy.weight_bytes() > COPIES_BYTES_MAX {
             return;
         }
-        let Copies(copies) = &mut **self.copies.get_or_insert_default();
-        copies.push(copy.clone());
-        let surplus = copies.len().saturating_sub(COPIES_MAX);
-        copies.drain(..surplus);
+        self.copies.get_or_insert_default().0.push(copy.clone());
+        while self.copies().len() > COPIES_MAX || self.copies_bytes() > COPIES_BYTES_MAX {
+            self.forget_oldest_copy();
+        }
     }
 
-    /// Where the browser holds copies that are to go with the session.
-    pub fn copies(&self) -> &[CookieIdentity] {
+    /// Forgets a copy that is no more, or no longer one.
+    pub(super) fn forget_copy(&mut self, copy: &BrowserCopy) {
+        if let Some(Copies(copies)) = self.copies.as_deref_mut() {
+            copies.retain(|known| known != copy);
+        }
+        self.drop_empty_copies();
+    }
+
+    fn forget_oldest_copy(&mut self) {
+        if let Some(Copies(copies)) = self.copies.as_deref_mut()
+            && !copies.is_empty()
+        {
+            copies.remove(0);
+        }
+        self.drop_empty_copies();
+    }
+
+    fn drop_empty_copies(&mut self) {
+        if self.copies().is_empty() {
+            self.copies = None;
+        }
+    }
+
+    /// Copies in the browser that are to go with the session.
+    pub fn copies(&self) -> &[BrowserCopy] {
         self.copies.as_ref().map_or(&[], |copies| &copies.0)
+    }
+
+    fn copies_bytes(&self) -> usize {
+        self.copies().iter().map(BrowserCopy::weight_bytes).sum()
     }
 
     /// The jar of `site`.
@@ -183,13 +209,8 @@ impl Record {
         });
         let data = self.data.iter();
         let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
-        let copies: usize = self.copies().iter().map(copy_bytes).sum();
-        256 + jars + user + data + copies
+        256 + jars + user + data + self.copies_bytes()
     }
-}
-
-fn copy_bytes(copy: &CookieIdentity) -> usize {
-    copy.name.len() + copy.domain.len() + copy.path.len() + 32
 }
 
 fn map_bytes(map: &Map<String, Value>) -> usize {

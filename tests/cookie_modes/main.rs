@@ -41,7 +41,7 @@ async fn gate_with(app: &App, site: &str) -> Gate {
 }
 
 /// An app that sets a cookie with the query of `/set`, logs alice in at `/login`, and out at `/logout`. What follows `?`
-/// there is set too.
+/// there is set too. The same beneath `/blog` and `/two`.
 async fn app() -> App {
     App::answering(|seen| {
         let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
@@ -49,7 +49,9 @@ async fn app() -> App {
         for line in query.split('&').filter(|line| !line.is_empty()) {
             reply = reply.header("set-cookie", line.replace("%20", " "));
         }
-        match path.strip_prefix("/blog").unwrap_or(path) {
+        let mut others = ["/blog", "/two"].iter();
+        let beneath = others.find_map(|prefix| path.strip_prefix(prefix));
+        match beneath.unwrap_or(path) {
             "/login" => reply.header("x-session-login", "\"alice\""),
             "/login-bob" => reply.header("x-session-login", "\"bob\""),
             "/clear" => reply.header("clear-site-data", "\"cookies\""),

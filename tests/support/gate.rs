@@ -292,7 +292,15 @@ pub fn write_certificate(folder: &Path) -> CertificateDer<'static> {
     let ca_certificate = ca.self_signed(&ca_key).expect("a CA");
     let issuer = Issuer::new(ca, ca_key);
 
-    let hosts = ["localhost", "other.test", "www.other.test", "127.0.0.1"].map(String::from);
+    let hosts = [
+        "localhost",
+        "other.test",
+        "www.other.test",
+        "b.other.test",
+        "x.a.b.c.other.test",
+        "127.0.0.1",
+    ];
+    let hosts = hosts.map(String::from);
     let key = KeyPair::generate().expect("a key");
     let certificate = CertificateParams::new(hosts).expect("parameters");
     let certificate = certificate.signed_by(&key, &issuer).expect("a certificate");
