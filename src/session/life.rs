@@ -241,6 +241,7 @@ impl Session {
         record.home = commit.change.home.map(Box::new);
         record.user = user.map(|user| Box::new(user.clone()));
         let evicted = commit.change.apply_edits(&mut record, terms, now);
+        record.shed_copies(terms.max_bytes);
         if record.weight_bytes() > terms.max_bytes {
             // The old state may stay, but not an old user whom the app has just replaced.
             let kept = same_visitor.then(|| Effects::nothing(Outcome::TooLarge));
@@ -311,6 +312,7 @@ impl Session {
     fn edited(&self, commit: &Commit, terms: &Terms) -> Option<(Record, Vec<Box<[u8]>>)> {
         let mut record = Record::clone(&self.record);
         let evicted = commit.change.apply_edits(&mut record, terms, commit.now);
+        record.shed_copies(terms.max_bytes);
         // What a session already weighs is never held against a change that adds nothing to it.
         let weight_bytes = record.weight_bytes();
         (weight_bytes <= terms.max_bytes || weight_bytes <= self.record.weight_bytes())

@@ -158,13 +158,21 @@ impl Record {
         self.drop_empty_copies();
     }
 
-    fn forget_oldest_copy(&mut self) {
-        if let Some(Copies(copies)) = self.copies.as_deref_mut()
-            && !copies.is_empty()
-        {
-            copies.remove(0);
-        }
+    /// Forgets the oldest copy; false where there is none.
+    pub(crate) fn forget_oldest_copy(&mut self) -> bool {
+        let Some(Copies(copies)) = self.copies.as_deref_mut() else {
+            return false;
+        };
+        let is_any = !copies.is_empty();
+        copies.drain(..usize::from(is_any));
         self.drop_empty_copies();
+        is_any
+    }
+
+    /// Forgets copies, the oldest first, while the session weighs more than that: they are the least that it has to
+    /// remember, and whoever gets a browser to ask for long paths must not keep it from a login.
+    pub(super) fn shed_copies(&mut self, bytes_max: usize) {
+        while self.weight_bytes() > bytes_max && self.forget_oldest_copy() {}
     }
 
     fn drop_empty_copies(&mut self) {

@@ -1,6 +1,6 @@
 //! What the browser holds of a session goes with the session, and nothing else does.
 
-use super::support::App;
+use super::support::{App, Setup};
 use super::{Gate, app, gate, gate_with};
 
 const GUARDED: &str = "{ name = \"remember\", mode = \"seal\" }, { name = \"theme\", mode = \"mirror\" }, \
@@ -254,4 +254,30 @@ async fn of_many_copies_each_goes_from_its_likeliest_place_first() {
     assert_eq!(first, ["mi2=", "mi1=", "se99"], "{set:?}");
     let bytes: usize = set.iter().map(String::len).sum();
     assert!(bytes > 7 * 1024 && bytes < 8 * 1024 + 256, "{bytes}");
+}
+
+#[tokio::test]
+async fn remembered_copies_cost_a_session_in_its_cookie_no_room() {
+    let app = app().await;
+    let setup = Setup {
+        store: "engine = \"cookie\"\nrevocations = \"data/ended.db\"",
+        site: &format!("trust_directives = true\n[site.cookies]\nrules = [{ONE}]"),
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let browser = gate.browser();
+    for nth in 0..20 {
+        let target = format!("/set?se1=1;%20Path=/{nth}{}", "l".repeat(40 * nth));
+        browser.get(&target).send().await;
+    }
+    let value = "x".repeat(1500);
+    browser
+        .get(&format!("/set?sid={value};%20Path=/"))
+        .send()
+        .await;
+    browser.get("/login").send().await;
+    browser.get("/").send().await;
+    let seen = app.last();
+    assert_eq!(seen.cookie("sid"), Some(value));
+    assert_eq!(seen.header("x-session-user").as_deref(), Some("alice"));
 }

@@ -85,7 +85,7 @@ impl SealedStore {
         };
         let given = committed.ticket.as_ref().unwrap_or(ticket);
         match self.seal(given, &record, commit)? {
-            Some(ticket) => Ok(Own::Sealed(Sealed {
+            Some((ticket, record)) => Ok(Own::Sealed(Sealed {
                 ticket,
                 outcome: Outcome::Applied(record),
                 began,
@@ -126,7 +126,7 @@ impl SealedStore {
         };
         let given = committed.ticket.as_ref().unwrap_or(ticket);
         match self.seal(given, &record, commit)? {
-            Some(ticket) => Ok(Own::Sealed(Sealed {
+            Some((ticket, _)) => Ok(Own::Sealed(Sealed {
                 ticket,
                 outcome: Outcome::TooLarge,
                 began: false,
@@ -136,34 +136,41 @@ impl SealedStore {
         }
     }
 
-    /// `ticket` with `record` in it, if that makes a cookie which browsers take.
+    /// `ticket` with `record` in it, if that makes a cookie which browsers take, and the record as it then is: copies
+    /// that it remembers make room for all else.
     fn seal(
         &self,
         ticket: &Ticket,
         record: &Arc<Record>,
         commit: &Commit,
-    ) -> Result<Option<Ticket>, StoreFault> {
+    ) -> Result<Option<(Ticket, Arc<Record>)>, StoreFault> {
         let ends = record.created.plus(self.terms.absolute);
         let until = match commit.ticket.carried() {
             // What the visitor holds opens as long as it ever did, and so does its tombstone.
             Some(carried) if carried.record().root == record.root => carried.until().max(ends),
             _ => ends,
         };
-        let carried = Carried::new(Arc::clone(record), until).map_err(StoreFault::Unreadable)?;
-        // With the longest Max-Age that it may be sent with, so that a state that fits once always fits.
-        let bytes = self
-            .cookie
-            .bytes_of(carried.chars(), Some(self.terms.absolute));
-        if bytes > COOKIE_BYTES_MAX {
-            tracing::warn!(
-                bytes,
-                bytes_max = COOKIE_BYTES_MAX,
-                "a session does not fit its cookie, so its old state was kept; \
-                 let the app keep less, or choose another session.store.engine"
-            );
-            return Ok(None);
+        let mut record = Arc::clone(record);
+        loop {
+            let carried =
+                Carried::new(Arc::clone(&record), until).map_err(StoreFault::Unreadable)?;
+            // With the longest Max-Age that it may be sent with, so that a state that fits once always fits.
+            let bytes = self
+                .cookie
+                .bytes_of(carried.chars(), Some(self.terms.absolute));
+            if bytes <= COOKIE_BYTES_MAX {
+                return Ok(Some((ticket.carrying(carried), record)));
+            }
+            if !Arc::make_mut(&mut record).forget_oldest_copy() {
+                tracing::warn!(
+                    bytes,
+                    bytes_max = COOKIE_BYTES_MAX,
+                    "a session does not fit its cookie, so its old state was kept; \
+                     let the app keep less, or choose another session.store.engine"
+                );
+                return Ok(None);
+            }
         }
-        Ok(Some(ticket.carrying(carried)))
     }
 }
 
