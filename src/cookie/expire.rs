@@ -11,8 +11,9 @@ use super::name::Prefix;
 use super::set_cookie::SetCookie;
 use crate::base::kept::CookieIdentity;
 
-/// How many segments of a path are tried. Apps set their cookies for `/` or for where they are mounted.
-const SEGMENTS_MAX: usize = 2;
+/// How many segments of a path are tried. Apps set their cookies for `/`, for where they are mounted, or for the folder of
+/// the page that sets them.
+const SEGMENTS_MAX: usize = 4;
 /// No browser holds a longer name, or minds a longer path (RFC 6265bis 5.6).
 const PART_BYTES_MAX: usize = 1024;
 /// How many domains above the host are tried.
@@ -146,6 +147,27 @@ fn paths(path: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_place_is_apart_where_not_every_request_finds_it() {
+        for (domain, path, apart) in [
+            ("", "/", false),
+            ("b.c.d.test", "/", false),
+            ("c.d.test", "/", false),
+            ("d.test", "/", true),
+            ("", "/deep", true),
+        ] {
+            let place = CookieIdentity {
+                name: b"sid"[..].into(),
+                domain: domain.into(),
+                path: path.into(),
+            };
+            assert_eq!(is_apart(&place, "a.b.c.d.test"), apart, "{place:?}");
+            let elsewhere = is_within_reach(&place, "a.b.c.d.test", "x.d.test");
+            assert_eq!(elsewhere, domain == "d.test", "{place:?}");
+            assert!(is_within_reach(&place, "a.b.c.d.test", "a.b.c.d.test"));
+        }
+    }
+
     fn places(name: &str, host: &str, path: &str, spared: Option<Place<'_>>) -> Vec<String> {
         let tail =
             "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax";
@@ -209,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_deep_or_odd_path_does_not_make_a_flood() {
-        assert_eq!(places("sid", "localhost", "/a/b/c/d/e/f", None).len(), 5);
+        assert_eq!(places("sid", "localhost", "/a/b/c/d/e/f", None).len(), 9);
         assert_eq!(places("sid", "localhost", "/a;x/b", None).len(), 1);
         let long = format!("/{}/b/c", "x".repeat(2000));
         assert_eq!(places("sid", "localhost", &long, None).len(), 1);

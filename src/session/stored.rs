@@ -200,6 +200,29 @@ mod tests {
         assert_eq!(read(GOLDEN_V2.as_bytes()).unwrap(), golden_v2());
     }
 
+    /// Copies were remembered before it was written down whose they are.
+    #[test]
+    fn copies_of_nobody_in_particular_are_still_read_and_new_ones_say_whose() {
+        let old = r#"{"name":"cart","domain":"","path":"/shop"}"#;
+        let text = |copies: &str| {
+            let copies = format!("\"copies\":[{copies}],\"jars\"");
+            GOLDEN_V2.replace("\"jars\"", &copies)
+        };
+        let read_back = read(text(old).as_bytes()).unwrap();
+        let [copy] = read_back.record.copies() else {
+            panic!("{:?}", read_back.record.copies());
+        };
+        assert_eq!(
+            (&*copy.place.path, &*copy.site, &*copy.host),
+            ("/shop", "", "")
+        );
+        assert!(write(&read_back).unwrap().contains(&format!("[{old}]")));
+        let new =
+            r#"{"name":"cart","domain":"","path":"/shop","site":"shop","host":"shop.example"}"#;
+        let read_back = read(text(new).as_bytes()).unwrap();
+        assert!(write(&read_back).unwrap().contains(&format!("[{new}]")));
+    }
+
     #[test]
     fn the_form_has_not_changed_without_a_new_version() {
         assert_eq!(write(&golden_v2()).unwrap(), GOLDEN_V2);

@@ -13,13 +13,16 @@ async fn a_cookie_that_the_browser_still_holds_moves_into_the_jar_once() {
         ("localhost", "PHPSESSID=old; Path=/"),
         ("localhost", "PHPSESSID=old; Path=/shop/"),
         ("localhost", "PHPSESSID=old"),
+        ("localhost", "PHPSESSID=old; Path=/shop/a/b"),
+        ("localhost", "PHPSESSID=old; Path=/shop/a/b/c/"),
         ("other.test", "PHPSESSID=old; Path=/; Domain=other.test"),
         ("other.test", "PHPSESSID=old; Path=/shop; Domain=other.test"),
     ] {
         let browser = gate.browser();
         browser.plant(host, "/shop/index.php", line);
         let adopted = counted(&gate, "cookies_adopted").await;
-        browser.get("/shop/index.php").host(host).send().await;
+        let page = "/shop/a/b/c/index.php";
+        browser.get(page).host(host).send().await;
         assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"], "{line}");
         assert_eq!(browser.names(), ["__Host-session"], "{line}");
         browser.get("/elsewhere").host(host).send().await;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::base::kept::{CookieIdentity, KeptCookie};
+use crate::base::kept::{BrowserCopy, CookieIdentity, KeptCookie};
 use crate::session::change::Change;
 use crate::session::change::{DataEdit, JarEdit};
 use crate::session::expiry::Expiry;
@@ -59,6 +59,52 @@ fn put(name: &str, value: &str, created: Time) -> Change {
         cookies: vec![JarEdit::Put { site, cookie }],
         ..Change::default()
     }
+}
+
+/// Copies in the browser, each of which weighs some 300 bytes.
+fn copies(paths: std::ops::Range<u32>) -> Change {
+    let copy = |nth| BrowserCopy {
+        place: CookieIdentity {
+            path: format!("/{nth}{}", "l".repeat(200)).into(),
+            domain: "".into(),
+            ..identity("seal")
+        },
+        site: "shop".into(),
+        host: "shop.example".into(),
+    };
+    Change {
+        copies: paths.map(copy).collect(),
+        binds: true,
+        ..Change::default()
+    }
+}
+
+#[test]
+fn copies_make_room_for_all_else() {
+    let (mut session, ticket) = stored_session();
+    session.commit(&request(&ticket, copies(0..30), START), &terms());
+    let remembered = session.record.copies().len();
+    assert!((10..=16).contains(&remembered), "{remembered}");
+    assert!(
+        session.record.copies()[remembered - 1]
+            .place
+            .path
+            .starts_with("/29")
+    );
+
+    let large = put("sid", &"x".repeat(2500), START);
+    let kept = session.commit(&request(&ticket, large, START), &terms());
+    assert!(matches!(kept.committed.outcome, Outcome::Applied(_)));
+    let left = session.record.copies();
+    assert!(
+        !left.is_empty() && left.len() < remembered,
+        "{}",
+        left.len()
+    );
+    assert!(
+        left[left.len() - 1].place.path.starts_with("/29"),
+        "the oldest go first"
+    );
 }
 
 fn identity(name: &str) -> CookieIdentity {
