@@ -23,7 +23,6 @@ use crate::cookie::screen::{Incoming, TooMuch};
 use crate::cookie::set_cookie::Refused;
 use crate::session::Record;
 
-
 /// What the browser brought.
 #[derive(Default)]
 pub(super) struct Brought {
@@ -131,12 +130,11 @@ impl Gateway {
         }
         let keys = self.values.load();
         let adoption = adoption(&marked, record, call.could_carry);
+        let bond = record.and_then(|record| record.bond_of(&site.name));
         let bench = Bench {
             keys: &keys,
             site: &site.name,
-            bond: record
-                .and_then(|record| record.bond.as_ref())
-                .map(|bond| &bond.0),
+            bond: bond.as_ref().map(|bond| &bond.0),
             jar,
             jar_of: &|site| record.map_or(&[], |record| record.jar(site)),
             may_keep: call.visit.may_keep_cookies(),
@@ -232,11 +230,11 @@ impl Parting<'_> {
         }
         if !self.unbound.is_empty() {
             let keys = gateway.values.load();
-            let bond = written.record.and_then(|record| record.bond.as_ref());
+            let root = written.record.and_then(|record| record.bond_of(&site.name));
             let bond = Bond {
                 keys: &keys,
                 site: &site.name,
-                session: bond.map(|bond| &bond.0),
+                session: root.as_ref().map(|root| &root.0),
                 visitor_host: request.visitor_host,
                 now: request.now,
             };

@@ -87,7 +87,7 @@ pub enum JarEdit {
         /// Which cookie.
         identity: CookieIdentity,
     },
-    /// Takes all cookies out.
+    /// Takes all cookies out, and makes worthless what the site has had sealed and signed.
     Empty {
         /// The site whose jar it is.
         site: String,
@@ -185,7 +185,7 @@ impl Change {
                     }
                 }
                 JarEdit::Remove { site, identity } => remove(record, site, identity),
-                JarEdit::Empty { site } => record.jars.remove(site),
+                JarEdit::Empty { site } => record.clear(site),
             }
         }
         for copy in &self.copies_gone {

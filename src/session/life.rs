@@ -235,6 +235,7 @@ impl Session {
             record.data = self.record.data.clone();
             record.jars = self.record.jars.clone();
             record.bond = self.record.bond.clone();
+            record.cleared = self.record.cleared.clone();
             record.copies = self.record.copies.clone();
             record.expiry = self.record.expiry;
         }

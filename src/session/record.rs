@@ -29,6 +29,10 @@ pub struct Record {
         with = "root_text_option"
     )]
     pub bond: Option<Box<Root>>,
+    /// How often each site has cleared all that it has in the browser, since something was bound. Boxed, because hardly
+    /// any session has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared: Option<Box<SmallMap<u32>>>,
     /// Where the visitor was at home before the login that began this session; none: the root tells. Boxed, because
     /// few sessions have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,6 +127,7 @@ impl Record {
             created,
             touched: now,
             bond: None,
+            cleared: None,
             home: None,
             user: None,
             expiry: None,
@@ -137,6 +142,34 @@ impl Record {
         self.user.is_some()
             || !self.data.is_empty()
             || self.jars.values().any(|jar| !jar.is_empty())
+    }
+
+    /// What sealed and signed cookies of `site` are bound to in this session. Another thing after the site has cleared its
+    /// cookies, so that a value of before opens no more, wherever it was kept meanwhile.
+    pub fn bond_of(&self, site: &str) -> Option<Root> {
+        let bond = self.bond.as_deref()?;
+        let cleared = self.cleared.as_ref().and_then(|cleared| cleared.get(site));
+        Some(cleared.map_or(*bond, |times| Self::bond_after(bond, site, *times)))
+    }
+
+    /// The same, when `site` has cleared its cookies so many `times`.
+    pub fn bond_after(bond: &Root, site: &str, times: u32) -> Root {
+        Root(framed::hash(&[
+            b"cloakroom bond after clearing v1",
+            &bond.0,
+            site.as_bytes(),
+            &times.to_be_bytes(),
+        ]))
+    }
+
+    /// Empties the jar of `site`, and makes worthless what it has had sealed and signed.
+    pub(super) fn clear(&mut self, site: &str) {
+        self.jars.remove(site);
+        if self.bond.is_some() {
+            let cleared = self.cleared.get_or_insert_default();
+            let times = cleared.get_or_insert_with(site, || 0);
+            *times = times.wrapping_add(1);
+        }
     }
 
     /// Remembers a copy in the browser, and of too many the newest.
@@ -217,7 +250,9 @@ impl Record {
         });
         let data = self.data.iter();
         let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
-        256 + jars + user + data + self.copies_bytes()
+        let cleared = self.cleared.iter().flat_map(|cleared| cleared.keys());
+        let cleared: usize = cleared.map(|site| site.len() + 16).sum();
+        256 + jars + user + data + cleared + self.copies_bytes()
     }
 }
 

@@ -281,3 +281,32 @@ async fn remembered_copies_cost_a_session_in_its_cookie_no_room() {
     assert_eq!(seen.cookie("sid"), Some(value));
     assert_eq!(seen.header("x-session-user").as_deref(), Some("alice"));
 }
+
+#[tokio::test]
+async fn what_was_sealed_before_the_app_cleared_its_data_opens_no_more() {
+    let app = app().await;
+    let rules = "{ name = \"se*\", mode = \"seal\" }, { name = \"si*\", mode = \"sign\" }";
+    let gate = gate_of_two(&app, [rules, rules], "\"localhost\"", "/two").await;
+    let browser = gate.browser();
+    browser
+        .get("/login?se1=1;%20Path=/&si1=1;%20Path=/")
+        .send()
+        .await;
+    browser.get("/two/set?se2=2;%20Path=/two").send().await;
+    let value = |name: &str| format!("{name}={}", browser.cookie(name).unwrap());
+    let kept = format!("{}; {}; {}", value("se1"), value("si1"), value("se2"));
+    // Twice, and what the same response sets counts.
+    browser.get("/clear").send().await;
+    browser.get("/clear?se3=3;%20Path=/").send().await;
+    let replayed = format!("{kept}; {}", value("se3"));
+    for _ in 0..2 {
+        let replayed = format!("{}; {replayed}", browser.ticket_line());
+        browser.get("/").holding(&replayed).send().await;
+        assert_eq!(app.last().all("cookie"), ["se3=3"]);
+        browser.get("/two").holding(&replayed).send().await;
+        let brought = app.last().all("cookie");
+        assert_eq!(brought, ["se2=2"], "another site's stay good");
+        // Through a login that takes along what was bound.
+        browser.get("/login").send().await;
+    }
+}

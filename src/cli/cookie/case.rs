@@ -9,9 +9,12 @@ use crate::config::keyring::Keys;
 use crate::config::settings::{CookieMode, Engine};
 use crate::cookie::name::NamePattern;
 use crate::cookie::owner;
-use crate::cookie::seal::{Context, Form, Label, Unopened};
+use crate::cookie::seal::{Context, Form, Label, Opened, Unopened};
 use crate::session::expiry::Expired;
-use crate::session::{Carried, KeyId, Place, Reading, Root, Scope, Ticket, TicketLabel};
+use crate::session::{Carried, KeyId, Place, Reading, Record, Root, Scope, Ticket, TicketLabel};
+
+/// How many times a site may have cleared its cookies in one session for its values to be told from touched ones.
+const CLEARINGS_TRIED: u32 = 16;
 
 /// What a verdict is made of.
 pub(super) struct Case<'a> {
@@ -198,7 +201,7 @@ impl Case<'_> {
             bond,
             max_age: rule.max_age,
         };
-        match self.keys.values.open(value, &context, self.now) {
+        match self.open(value, context) {
             Err(Unopened::Altered) => verdict.touched(Refused::Altered),
             opened => verdict.verified(by_rule.or(opened.err().map(Refused::from))),
         }
@@ -224,6 +227,24 @@ impl Case<'_> {
             }
             opened => Some(verdict.verified(by_rule.or(opened.err().map(Refused::from)))),
         }
+    }
+
+    /// Opens `value` in `context`, whatever the site has cleared in the session meanwhile: a ticket does not say.
+    fn open(&self, value: &[u8], context: Context<'_>) -> Result<Opened, Unopened> {
+        let open = |context| self.keys.values.open(value, context, self.now);
+        let opened = open(&context);
+        let (Err(Unopened::Altered), Some(bond)) = (&opened, context.bond) else {
+            return opened;
+        };
+        let later = (1..=CLEARINGS_TRIED).find_map(|times| {
+            let bond = Record::bond_after(&Root(*bond), context.site, times);
+            let context = Context {
+                bond: Some(&bond.0),
+                ..context
+            };
+            open(&context).ok()
+        });
+        later.map_or(opened, Ok)
     }
 
     /// What the configuration asks of the values of that cookie.
