@@ -218,7 +218,9 @@ impl CookiePolicy {
         let is_kept = kept_as(bench.jar, pair.name).next().is_some();
         match bench.adoption {
             Adoption::Shut => {
-                admission.stale.push(pair.name);
+                if share != Share::Read {
+                    admission.stale.push(pair.name);
+                }
                 return Fate::Drop;
             }
             _ if is_over => {
@@ -244,7 +246,7 @@ impl CookiePolicy {
             return Fate::Drop;
         }
         if bench.may_keep {
-            if share == Share::Shared {
+            if share != Share::Alone {
                 admission.lingering.push(pair.name);
             }
             // Otherwise the copy goes when the jar has it, not before.

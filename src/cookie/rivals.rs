@@ -44,8 +44,10 @@ enum Wants {
 pub(super) enum Share {
     /// It has it alone, or all others have their copies.
     Alone,
-    /// Another one needs it too.
+    /// Another one has yet to take its copy.
     Shared,
+    /// The app of another one gets it from the browser, which must keep it.
+    Read,
     /// Another one has it alone.
     Ceded,
 }
@@ -107,10 +109,11 @@ impl CookiePolicy {
         rules.any(|rule| rule.adopt_until.is_some() || rule.mode == Mode::Mirror)
     }
 
-    /// Whether a site may have the browser forget a cookie that its app deletes.
+    /// Whether a site may have the browser forget a cookie that others may not have taken over yet.
     pub fn may_expire(&self, name: &[u8], now: Time) -> bool {
         let rule = self.rule_for(name);
-        rule.adopt_until.is_some() && self.share(name, rule, now, &|_| &[]) != Share::Ceded
+        let share = self.share(name, rule, now, &|_| &[]);
+        rule.adopt_until.is_some() && !matches!(share, Share::Ceded | Share::Read)
     }
 
     /// How the cookie `name`, which comes under `rule`, is shared.
@@ -126,11 +129,6 @@ impl CookiePolicy {
             let Some(claim) = rival.claim(name) else {
                 continue;
             };
-            let is_served = match claim.wants {
-                Wants::Nothing => true,
-                Wants::Adopts(until) => now >= until || has(jar_of(&rival.site), name),
-                Wants::Copies | Wants::Reads => false,
-            };
             let is_wanted = match claim.wants {
                 Wants::Nothing => false,
                 Wants::Adopts(until) => now < until,
@@ -142,9 +140,14 @@ impl CookiePolicy {
             if is_wanted && is_theirs {
                 return Share::Ceded;
             }
-            if theirs == ours && !is_served {
-                share = Share::Shared;
+            if !is_wanted || theirs < ours {
+                continue;
             }
+            share = match claim.wants {
+                Wants::Reads => Share::Read,
+                _ if share == Share::Read || has(jar_of(&rival.site), name) => share,
+                _ => Share::Shared,
+            };
         }
         share
     }
@@ -242,14 +245,14 @@ mod tests {
 
     #[test]
     fn who_wants_nothing_of_the_browser_is_no_rival() {
-        use Share::{Alone, Ceded, Shared};
+        use Share::{Alone, Ceded, Read, Shared};
         let table = [
             (Mode::Keep, None, Alone),
             (Mode::Keep, Some(NOW), Alone),
             (Mode::Keep, Some(LATER), Shared),
             (Mode::Strip, None, Alone),
-            (Mode::Pass, None, Shared),
-            (Mode::Seal, None, Shared),
+            (Mode::Pass, None, Read),
+            (Mode::Seal, None, Read),
             (Mode::Mirror, None, Ceded),
         ];
         for (mode, until, expected) in table {

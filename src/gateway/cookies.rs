@@ -178,7 +178,6 @@ impl Parting<'_> {
         self.unbound.retain(|unbound| !unbound.needs_session());
         self.moved.clear();
         self.gone.append(&mut self.copies);
-        self.stale.append(&mut self.lingering);
     }
 
     /// Writes the cookies into a response head.

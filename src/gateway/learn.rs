@@ -77,8 +77,10 @@ pub(super) fn learn<'s>(
         change.cookies.clear();
         parting.end();
         let adoptable = brought.adopted.into_iter();
-        let adoptable = adoptable.map(|cookie| cookie.identity.name);
-        parting.stale.extend(adoptable);
+        parting
+            .lingering
+            .extend(adoptable.map(|cookie| cookie.identity.name));
+        forget_lingering(&mut parting, scene);
     } else {
         adopt(brought.adopted, &mut change, &mut parting, scene);
     }
@@ -110,7 +112,7 @@ fn adopt(
         _ => false,
     };
     if begins_anew {
-        parting.lingering.clear();
+        forget_lingering(parting, scene);
     }
     for cookie in adopted {
         let name = cookie.identity.name.clone();
@@ -126,6 +128,16 @@ fn adopt(
         }
         parting.moved.push(name);
     }
+}
+
+/// Has the browser forget what it was to hold for other sites, but for what their apps get from it.
+fn forget_lingering(parting: &mut Parting<'_>, scene: Scene<'_, '_>) {
+    let (cookies, now) = (&scene.site.cookies, scene.request.now);
+    let lingering = std::mem::take(&mut parting.lingering).into_iter();
+    let (mut over, read): (Vec<_>, Vec<_>) =
+        lingering.partition(|name| cookies.may_expire(name, now));
+    parting.lingering = read;
+    parting.stale.append(&mut over);
 }
 
 fn obey(
@@ -202,7 +214,7 @@ fn screen_cookies<'s>(
         let name = site.name.to_string();
         change.cookies.push(JarEdit::Empty { site: name });
         // The ticket must stay, so that the browser is told of each cookie of the app by itself.
-        parting.stale.append(&mut parting.lingering);
+        forget_lingering(parting, scene);
         let of_others = scene.copies_of_others(came);
         let ticket_name = gateway.desk.cookie.name().as_bytes();
         let came = came.iter().map(HeaderValue::as_bytes);

@@ -106,6 +106,7 @@ async fn what_another_site_needs_of_the_browser_is_not_taken_from_it() {
         let gate = two(&app, ADOPT, rule).await;
         let browser = gate.browser();
         browser.plant("localhost", "/", "PHPSESSID=live; Path=/");
+        let (held, live) = (|| browser.cookie("PHPSESSID"), Some("live".to_owned()));
         for path in ["/", "/blog", "/", "/blog"] {
             browser.get(path).send().await;
             assert_eq!(
@@ -113,6 +114,11 @@ async fn what_another_site_needs_of_the_browser_is_not_taken_from_it() {
                 ["PHPSESSID=live"],
                 "{path} {rule}"
             );
+        }
+        // Neither with a logout nor where it may be another user's.
+        for path in ["/login", "/logout", "/login", "/login-bob", "/"] {
+            browser.get(path).send().await;
+            assert_eq!(held(), live, "{path} {rule}");
         }
     }
 }
