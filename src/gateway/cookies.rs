@@ -271,10 +271,10 @@ impl Parting<'_> {
             if self.several_marks {
                 expired.shadows_of_mark();
             }
-            let is_over = |name: &&Box<[u8]>| !set.contains(&&***name);
-            let stale = self.stale.iter().filter(is_over);
+            let is_over = |name: &[u8]| !set.contains(&name);
+            let stale = self.stale.iter().filter(|name| is_over(name));
             stale.for_each(|name| expired.named(name));
-            let moved = moved.into_iter().filter(is_over);
+            let moved = moved.into_iter().filter(|name| is_over(name));
             let moved = moved.filter(|name| !self.lingering.contains(name));
             moved.for_each(|name| expired.moved(name));
             gone.for_each(|copy| expired.found(copy));

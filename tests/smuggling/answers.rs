@@ -196,7 +196,7 @@ async fn an_answer_with_two_readings_is_a_502() {
         format!("{ok}Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n{POISON}"),
         format!("{ok}Transfer-Encoding: chunked\r\n\r\n5;\nhello\r\n0\r\n\r\n{POISON}"),
         format!("{ok}Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n{POISON}"),
-        format!("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned(),
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n{POISON}"
         ),

@@ -231,7 +231,7 @@ impl Case<'_> {
 
     /// Opens `value` in `context`, whatever the site has cleared in the session meanwhile: a ticket does not say.
     fn open(&self, value: &[u8], context: Context<'_>) -> Result<Opened, Unopened> {
-        let open = |context| self.keys.values.open(value, context, self.now);
+        let open = |context: &Context<'_>| self.keys.values.open(value, context, self.now);
         let opened = open(&context);
         let (Err(Unopened::Altered), Some(bond)) = (&opened, context.bond) else {
             return opened;
