@@ -83,8 +83,8 @@ async fn gate_of_two(app: &App, rules: [&str; 2], hosts: &str, path: &str) -> Ga
 /// Starts the gateway anew with another configuration.
 async fn rewrite(gate: &mut Gate, edit: impl Fn(String) -> String) {
     let file = gate.folder().join("cloakroom.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, edit(text)).unwrap();
+    let text = std::fs::read_to_string(&file).expect("the configuration");
+    std::fs::write(&file, edit(text)).expect("to write it");
     gate.stop().await;
     gate.restart().await;
 }

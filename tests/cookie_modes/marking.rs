@@ -15,9 +15,9 @@ const FORGET_TICKET: &str = "__Host-session=; Path=/; Secure; Max-Age=0";
 async fn rewrite(gate: &mut Gate, from: &str, to: &str) {
     gate.stop().await;
     let file = gate.folder().join("cloakroom.toml");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = fs::read_to_string(&file).expect("the configuration");
     assert!(text.contains(from), "{from} in {text}");
-    fs::write(file, text.replacen(from, to, 1)).unwrap();
+    fs::write(file, text.replacen(from, to, 1)).expect("to write it");
     gate.restart().await;
 }
 
