@@ -209,11 +209,14 @@ fn is_plain_1(header: &[u8]) -> bool {
     };
     let line = header.strip_suffix(b"\r\n").unwrap_or(header);
     let mut words = line.split(|byte| *byte == b' ').skip(1);
-    if words.next() == Some(b"UNKNOWN") {
-        return true;
+    match words.next() {
+        Some(b"UNKNOWN") => true,
+        Some(b"TCP4" | b"TCP6") => {
+            let ports: Vec<_> = words.skip(2).collect();
+            ports.len() == 2 && ports.into_iter().all(is_port)
+        }
+        _ => false,
     }
-    let ports: Vec<_> = words.skip(2).collect();
-    ports.len() == 2 && ports.into_iter().all(is_port)
 }
 
 #[cfg(test)]
@@ -313,6 +316,7 @@ mod tests {
             b"PROXY TCP4 1.1.1.1 1.1.1.1 010 1\r\n",
             b"PROXY TCP4 1.1.1.1 1.1.1.1 1 00\r\n",
             b"PROXY UNKNOWNS\r\n",
+            b"PROXY UNKNOWNS 1.1.1.1 1.1.1.1 1 1\r\n",
             b"PROXY TCP4 2001:db8::1 1.1.1.1 1 1\r\n",
             b"PROXY TCP4 0.0.0.0 1.1.1.1 1 1\r\n",
             b"PROXY TCP4 1.1.1.1 1.1.1.1 1 \x80\r\n",
