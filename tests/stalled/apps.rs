@@ -98,7 +98,8 @@ async fn visit(gate: &Gate, path: &str) -> String {
 async fn dozens_who_wait_for_a_stalled_app_get_an_end_and_others_are_served() {
     let app = app().await;
     let setup = Setup {
-        site: "[site.upstream_options]\nresponse_timeout = \"1s\"",
+        // So many who fail at once would take the app out, and then it is 503.
+        site: "[site.upstream_options]\nresponse_timeout = \"1s\"\nbody_timeout = \"1s\"\nmax_fails = 1000",
         ..Setup::default()
     };
     let gate = Gate::before(app, setup).await;
