@@ -41,7 +41,7 @@ async fn it_tells_health_and_counts_and_nothing_else() {
     let gate = gate(&app, TCP).await;
     gate.browser().get("/").send().await;
     let ask = async |line: &str| {
-        gate.admin_says(&format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"))
+        gate.admin_says(&format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             .await
     };
 
@@ -108,12 +108,12 @@ async fn whoever_sends_too_much_or_too_little_is_cut_off() {
     let gate = gate(&app, TCP).await;
 
     let large = format!(
-        "GET /livez HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n",
         "a".repeat(20 << 10)
     );
     assert!(!gate.admin_says(&large).await.starts_with("HTTP/1.1 200 "));
     let many = "X: y\r\n".repeat(200);
-    let many = format!("GET /livez HTTP/1.1\r\nHost: x\r\n{many}\r\n");
+    let many = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{many}\r\n");
     assert!(!gate.admin_says(&many).await.starts_with("HTTP/1.1 200 "));
     assert!(
         !gate
@@ -132,9 +132,21 @@ async fn whoever_sends_too_much_or_too_little_is_cut_off() {
         );
     }
     let answer = gate
-        .admin_says("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        .admin_says("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// Promise: a page whose own name points to this machine reads nothing here.
+#[tokio::test]
+async fn a_name_that_is_not_this_machines_is_not_answered() {
+    let app = App::plain().await;
+    let gate = gate(&app, TCP).await;
+    for (host, status) in [("rebinding.example", "421"), ("127.0.0.1:1", "200")] {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let answer = gate.admin_says(&request).await;
+        assert_eq!(&answer[9..12], status, "{host}: {answer}");
+    }
 }
 
 /// Promise: a gateway that drains says so until it ends, and finishes what is under way.
@@ -186,7 +198,7 @@ async fn a_unix_socket_is_for_its_user_and_outlives_a_crash() {
     let ask = async |socket: &Path| {
         let mut stream = UnixStream::connect(socket).await.unwrap();
         stream
-            .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .await
             .unwrap();
         let mut answer = String::new();
@@ -289,7 +301,7 @@ async fn with_nothing_open_health_is_told_over_the_token_alone() {
     let socket = gate.folder().join("run/admin.sock");
     let ask = async |path: &str, field: &str| {
         let mut stream = UnixStream::connect(&socket).await.unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{field}\r\n");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

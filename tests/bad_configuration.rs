@@ -268,3 +268,45 @@ async fn a_port_that_somebody_has_is_refused() {
     let left_behind = folder.path().join("data").exists();
     assert!(!left_behind, "a start that is refused leaves nothing");
 }
+
+/// Promise: `check` reads what is there of certificates, keys and CAs, and says which file is wrong and how.
+#[tokio::test]
+async fn check_reads_the_files_of_tls() {
+    let (folder, good) = folder();
+    let path = folder.path();
+    fs::write(path.join("junk.pem"), "junk").expect("a file");
+    let secure = |more: &str| {
+        let options = format!("[site.upstream_options]\n{more}\n");
+        good.replace("http://127.0.0.1:9", "https://127.0.0.1:9") + &options
+    };
+    let pair = |key: &str| {
+        secure(&format!(
+            "client_cert_file = \"gate.pem\"\nclient_key_file = \"{key}\""
+        ))
+    };
+    for (text, key) in [
+        (good.replace("gate-key.pem", "junk.pem"), "key_file"),
+        (good.replace("gate.pem", "junk.pem"), "cert_file"),
+        (secure("ca_file = \"junk.pem\""), "ca_file"),
+        (pair("junk.pem"), "client_key_file"),
+    ] {
+        let (code, stderr) = said("check", path, &text).await;
+        assert_eq!(code, Some(BAD_CONFIGURATION), "{key}: {stderr}");
+        for word in ["junk.pem", "cloakroom.toml:", key] {
+            assert!(stderr.contains(word), "{word:?} is not in:\n{stderr}");
+        }
+    }
+    for fine in [good.clone(), pair("gate-key.pem"), pair("absent.pem")] {
+        let (code, stderr) = said("check", path, &fine).await;
+        assert_eq!(code, Some(0), "{stderr}");
+    }
+    let (code, stderr) = said("check", path, &secure("health_interval = \"1s\"\nrise = 3")).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    for key in ["health_interval", "rise"] {
+        let warning = format!("upstream_options.{key}");
+        assert!(
+            stderr.contains(&warning) && stderr.contains("without health"),
+            "{stderr}"
+        );
+    }
+}

@@ -336,6 +336,36 @@ fn each_cookie_of_the_app_has_a_verdict_with_what_comes_of_it() {
 }
 
 #[test]
+fn it_is_told_which_apps_a_site_has_and_what_each_is_for() {
+    let folder = folder("");
+    let file = folder.path().join("cloakroom.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let one = "\"http://127.0.0.1:3000\"";
+    let more = "{ url = \"http://127.0.0.1:3001\", weight = 2, drain = true }, \
+                { url = \"http://127.0.0.1:3002\", backup = true }";
+    fs::write(&file, text.replace(one, &format!("{one}, {more}"))).unwrap();
+    let told = explain(folder.path(), &["https://localhost/"]);
+    let app = |port: u16, weight: u32, drain: bool, backup: bool| {
+        let url = format!("http://127.0.0.1:{port}");
+        json!({ "url": url, "weight": weight, "drain": drain, "backup": backup })
+    };
+    let apps = [
+        app(3000, 1, false, false),
+        app(3001, 2, true, false),
+        app(3002, 1, false, true),
+    ];
+    assert_eq!(told["site"]["upstreams"], json!(apps));
+    let (_, printed) = run(folder.path(), &["https://localhost/"]);
+    for line in [
+        "http://127.0.0.1:3000: weight 1\n",
+        "http://127.0.0.1:3001: weight 2, drained\n",
+        "http://127.0.0.1:3002: weight 1, backup\n",
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+}
+
+#[test]
 fn it_is_told_which_site_and_rule_a_request_is_for_or_why_none() {
     let more = r#"
 strip_path_params = ["jsessionid"]

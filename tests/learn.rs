@@ -316,7 +316,7 @@ impl Stream {
         let mut lines = BufReader::new(stream);
         let token = gate.admin_token();
         let request = format!(
-            "GET /api/v1/learn?site=%61pp {version}\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+            "GET /api/v1/learn?site=%61pp {version}\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
         );
         lines.write_all(request.as_bytes()).await.unwrap();
         let mut head = String::new();
@@ -378,7 +378,7 @@ async fn the_stream_tells_a_tally_at_once_and_then_goes_on() {
         ("GET /api/v1/learn/?site=app", "404"),
     ] {
         let request =
-            format!("{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+            format!("{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
         let answer = gate.admin_says(&request).await;
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
@@ -451,7 +451,7 @@ async fn a_reader_who_takes_nothing_is_cut_off() {
     let mut stream = UnixStream::connect(socket).await.unwrap();
     let token = gate.admin_token();
     let request = format!(
-        "GET /api/v1/learn?site=app HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        "GET /api/v1/learn?site=app HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.read_exact(&mut [0; 12]).await.unwrap();

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::door::Page;
+use super::host::Hosts;
 use super::watching::Watching;
 use super::{Admin, Coming, metrics, reload, upstreams};
 use crate::base::meter::Count;
@@ -58,10 +59,14 @@ impl Answer {
 /// The answer to `request`, which `peer` sends. A body that goes on tells `taken` each time that more of it is taken.
 pub(super) fn answer<B>(
     admin: &Arc<Admin>,
+    hosts: Hosts,
     request: &Request<B>,
     peer: &str,
     taken: Arc<Notify>,
 ) -> Answer {
+    if !hosts.take(request.headers()) {
+        return Answer::Now(Box::new(misdirected().map(Either::Left)));
+    }
     let path = request.uri().path();
     let page = Page::at(path);
     let door = admin.door.current();
@@ -73,6 +78,12 @@ pub(super) fn answer<B>(
         Some(_) if !read.contains(request.method()) => not_allowed("GET, HEAD").map(Either::Left),
         Some(page) => show(admin, page).map(Either::Left),
         None if path == reload::PATH && request.method() == Method::POST => {
+            let by = "POST /api/v1/reload";
+            tracing::info!(
+                by,
+                peer,
+                "reloading the configuration, the certificates and the keys"
+            );
             return Answer::Reload((admin.reload)());
         }
         None if path == reload::PATH => not_allowed("POST").map(Either::Left),
@@ -88,6 +99,11 @@ pub(super) fn answer<B>(
         }
     };
     Answer::Now(Box::new(answer))
+}
+
+fn misdirected() -> Response<Full<Bytes>> {
+    let why = "server.admin answers to localhost, to loopback addresses and to the address where it listens\n";
+    text(StatusCode::MISDIRECTED_REQUEST, PLAIN, why)
 }
 
 fn show(admin: &Admin, page: Page) -> Response<Full<Bytes>> {

@@ -6,6 +6,8 @@
 
 mod door;
 
+mod host;
+
 mod answer;
 
 mod watching;
@@ -32,6 +34,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
 
+use self::host::Hosts;
 use crate::base::clock::Clock;
 use crate::base::latest::Latest;
 use crate::base::meter::Meter;
@@ -73,6 +76,7 @@ pub struct Admin {
 /// # Errors
 /// The runtime does not take the listener; nothing has been answered then.
 pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
+    let hosts = Hosts::of(listener.address());
     let listener = listener.adopt()?;
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -83,7 +87,7 @@ pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 tokio::spawn(async move {
-                    answer(stream, peer, admin).await;
+                    answer(stream, peer, hosts, admin).await;
                     drop(permit);
                 });
             }
@@ -96,14 +100,14 @@ pub async fn serve(listener: Listener, admin: Arc<Admin>) -> io::Result<()> {
 }
 
 /// Answers one request. Who comes to no end is cut off, and so is who takes no more of what goes on.
-async fn answer<S>(stream: S, peer: String, admin: Arc<Admin>)
+async fn answer<S>(stream: S, peer: String, hosts: Hosts, admin: Arc<Admin>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let taken = Arc::new(Notify::new());
     let more = Arc::clone(&taken);
     let service = service_fn(move |request| {
-        let answer = answer::answer(&admin, &request, &peer, Arc::clone(&more));
+        let answer = answer::answer(&admin, hosts, &request, &peer, Arc::clone(&more));
         async move { Ok::<_, io::Error>(answer.come().await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -1,12 +1,15 @@
-//! `cloakroom check`: judges the text of a configuration. Absent certificates are warnings here; `run` needs them.
+//! `cloakroom check`: judges the text of a configuration, and the certificates and keys that are there. Absent ones are
+//! warnings here; `run` needs them.
 
 use std::path::Path;
 
 use clap::Args;
 
+use super::run::in_full;
 use super::{BAD_CONFIG, ConfigArgs, FINE, complain, say};
 use crate::config::settings::Engine;
 use crate::config::{self, Settings};
+use crate::run::pem_faults;
 
 /// `cloakroom check`.
 #[derive(Debug, Args)]
@@ -25,6 +28,13 @@ pub fn main(args: &CheckArgs) -> u8 {
             return BAD_CONFIG;
         }
     };
+    let unusable = pem_faults(&loaded.settings);
+    if !unusable.is_empty() {
+        for fault in &unusable {
+            complain(in_full(fault, &loaded.settings));
+        }
+        return BAD_CONFIG;
+    }
     let mut warnings = loaded.warnings;
     warnings.extend(config::check_files(&loaded.settings));
     warnings.sort();

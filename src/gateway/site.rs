@@ -19,6 +19,9 @@ use crate::headers::path_params::PathParams;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, Upstreams};
 
+/// Where our own pages are, below a site's prefix.
+const OWN: &str = "/.cloakroom";
+
 /// A host + path prefix that we serve, and the policy for it.
 pub struct Site {
     /// Its name, in logs and in what session IDs are derived from.
@@ -103,10 +106,16 @@ impl Site {
     pub fn is_own_path(&self, path: &NormalPath) -> bool {
         [path.as_str(), path.bare()].into_iter().any(|path| {
             path.strip_prefix(self.prefix.as_str())
-                .and_then(|rest| rest.strip_prefix("/.cloakroom"))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                .is_some_and(begins_own)
         })
     }
+}
+
+/// Whether what follows a site's prefix is ours. In any case of letters: an app may tell none apart.
+fn begins_own(rest: &str) -> bool {
+    rest.split_at_checked(OWN.len()).is_some_and(|(own, rest)| {
+        own.eq_ignore_ascii_case(OWN) && (rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// The path comes under different rules, or sites, depending on who reads it.

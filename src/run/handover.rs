@@ -89,7 +89,7 @@ impl Handover {
                 () = drain.begun() => break,
                 _ = asked.recv() => {}
             }
-            match self.hand_over(drain).await {
+            match self.hand_over(&mut asked, drain).await {
                 Ok(pid) => {
                     tracing::info!(pid, "another process has taken over");
                     let files = self.files.iter().filter_map(Weak::upgrade);
@@ -108,7 +108,7 @@ impl Handover {
     }
 
     /// Starts a successor; tells its process once it serves.
-    async fn hand_over(&self, drain: &Drain) -> Result<u32, Fault> {
+    async fn hand_over(&self, asked: &mut Signal, drain: &Drain) -> Result<u32, Fault> {
         let (mut line, mut child) = self.start().map_err(Fault::Start)?;
         tracing::info!(pid = child.id(), "handing over to another process");
         if self.loses_sessions {
@@ -117,11 +117,19 @@ impl Handover {
             );
         }
         let mut word = [0; 1];
-        let heard = tokio::select! {
-            heard = tokio::time::timeout(PATIENCE, line.read_exact(&mut word)) => heard,
-            () = drain.begun() => {
-                end(&mut child);
-                return Err(Fault::Stopping);
+        let hears = tokio::time::timeout(PATIENCE, line.read_exact(&mut word));
+        tokio::pin!(hears);
+        let heard = loop {
+            tokio::select! {
+                heard = &mut hears => break heard,
+                () = drain.begun() => {
+                    end(&mut child);
+                    return Err(Fault::Stopping);
+                }
+                _ = asked.recv() => tracing::warn!(
+                    pid = child.id(),
+                    "SIGUSR2 is ignored: another process is taking over already"
+                ),
             }
         };
         match heard {

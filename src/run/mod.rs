@@ -19,6 +19,8 @@ mod login;
 
 mod tls;
 
+mod pem;
+
 mod keeper;
 
 mod keys;
@@ -54,6 +56,7 @@ use tokio::task::LocalSet;
 
 pub use build::{admit_limits, cookie_limits};
 pub use fault::StartFault;
+pub use pem::pem_faults;
 pub use reload::Source;
 pub use roll_call::{RollCallFault, roll_call};
 pub use site::sites;
@@ -242,7 +245,8 @@ impl Signals {
                 _ = self.interrupt.recv() => stop(drain),
                 _ = self.user1.recv() => gateway.current().access_log().reopen(),
                 _ = self.hang_up.recv() => {
-                    tracing::info!("reloading the configuration, the certificates and the keys");
+                    let by = "SIGHUP";
+                    tracing::info!(by, "reloading the configuration, the certificates and the keys");
                     reloads.signal();
                 }
             }

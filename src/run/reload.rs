@@ -199,7 +199,8 @@ impl Reloader {
         for key in &restart_needed {
             tracing::warn!(
                 key,
-                "{key} has changed and needs a restart; the running value stays"
+                "{key} has changed and needs a restart; the running value stays until SIGUSR2 hands over to a new \
+                 process, or cloakroom is started again"
             );
         }
         Outcome {

@@ -114,7 +114,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
     })
 }
 
-fn tls(at: usize, settings: &TlsSettings) -> Result<Tls, StartFault> {
+pub(super) fn tls(at: usize, settings: &TlsSettings) -> Result<Tls, StartFault> {
     Tls::new(settings).map_err(|source| {
         let (name, way_out) = source.way_out(settings);
         StartFault::UpstreamTls {

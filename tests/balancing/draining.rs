@@ -86,7 +86,7 @@ async fn only_who_has_the_token_drains_and_only_what_there_is() {
     for path in [path.as_str(), "/api/v1/upstreams"] {
         let refused = gate
             .admin_says(&format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
             ))
             .await;
         assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");

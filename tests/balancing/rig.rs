@@ -88,7 +88,7 @@ pub async fn until(gate: &Gate, address: &str, state: &str) {
 pub async fn order(gate: &Gate, what: &str, address: &str) -> String {
     let token = gate.admin_token();
     gate.admin_says(&format!(
-        "POST /api/v1/upstreams/{what}?site=app&upstream={address} HTTP/1.1\r\nHost: x\r\n\
+        "POST /api/v1/upstreams/{what}?site=app&upstream={address} HTTP/1.1\r\nHost: localhost\r\n\
          Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
     ))
     .await

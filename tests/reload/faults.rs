@@ -123,7 +123,7 @@ async fn a_reload_needs_the_token_and_a_post() {
     let gate = gate(&app, "").await;
     gate.admin_address().await;
 
-    let refused = gate.admin_says("POST /api/v1/reload HTTP/1.1\r\nHost: x\r\n\r\n");
+    let refused = gate.admin_says("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(refused.await.starts_with("HTTP/1.1 401 "));
     let refused = gate.admin_knowing("/api/v1/reload").await;
     assert!(refused.starts_with("HTTP/1.1 405 "), "{refused}");

@@ -44,7 +44,7 @@ pub async fn reload(gate: &Gate) -> (u16, Value) {
     let token = gate.admin_token();
     let answer = gate
         .admin_says(&format!(
-            "POST /api/v1/reload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+            "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
         ))
         .await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

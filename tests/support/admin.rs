@@ -29,7 +29,7 @@ impl Gate {
 
     /// What the administration answers to a GET of `path`, head and all.
     pub async fn admin(&self, path: &str) -> String {
-        self.admin_says(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+        self.admin_says(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             .await
     }
 
@@ -37,7 +37,7 @@ impl Gate {
     pub async fn admin_knowing(&self, path: &str) -> String {
         let token = self.admin_token();
         self.admin_says(&format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
         ))
         .await
     }

@@ -105,6 +105,9 @@ async fn our_own_paths_never_reach_the_app() {
         "/./.cloakroom/x",
         "/a/../.cloakroom/x",
         "/.%63loakroom/x",
+        "/.CLOAKROOM/x",
+        "/.Cloakroom",
+        "/.%43loakRoom/x",
         "/%2ecloakroom/x",
     ] {
         let request =

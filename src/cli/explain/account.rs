@@ -38,6 +38,15 @@ pub(super) struct Near {
     pub place: String,
 }
 
+/// One app of a site, as the configuration has it.
+#[derive(Debug, Serialize)]
+pub(super) struct UpstreamFound {
+    pub url: String,
+    pub weight: u32,
+    pub drain: bool,
+    pub backup: bool,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct SiteFound {
     pub name: String,
@@ -45,7 +54,9 @@ pub(super) struct SiteFound {
     pub host: String,
     /// The prefix that matched.
     pub path: String,
+    /// All of them, by their addresses.
     pub upstream: String,
+    pub upstreams: Vec<UpstreamFound>,
     /// The Host that the app is sent.
     pub app_host: String,
     /// What the app is asked for, where path parameters were stripped.

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::account::{Near, Refused, RuleFound, SiteFound, Whence};
+use super::account::{Near, Refused, RuleFound, SiteFound, UpstreamFound, Whence};
 use super::scene::{Scene, Seat};
 use crate::base::causes::Causes;
 use crate::config::{Settings, settings};
@@ -71,6 +71,16 @@ pub(super) fn site(scene: &Scene<'_>, admitted: &Admitted) -> SiteFound {
             let apps = settings.upstream.apps.iter();
             let apps: Vec<_> = apps.map(|app| app.address.to_string()).collect();
             apps.join(", ")
+        },
+        upstreams: {
+            let apps = settings.upstream.apps.iter();
+            let found = apps.map(|app| UpstreamFound {
+                url: app.address.to_string(),
+                weight: app.weight,
+                drain: app.drain,
+                backup: app.backup,
+            });
+            found.collect()
         },
         app_host: match &scene.site.host {
             AppHost::Keep => admitted.authority.clone(),

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::account::{Account, Brought, Headers, InField, Refused, Ruling, Set, SiteFound, Whence};
+use super::account::{
+    Account, Brought, Headers, InField, Refused, Ruling, Set, SiteFound, UpstreamFound, Whence,
+};
 
 /// An account, as text.
 pub(super) struct Told<'a>(pub &'a Account);
@@ -50,6 +52,16 @@ fn tell_site(f: &mut fmt::Formatter<'_>, site: &SiteFound) -> fmt::Result {
     )?;
     let (upstream, app_host) = (&site.upstream, &site.app_host);
     line(f, "app", format_args!("{upstream}, sent Host: {app_host}"))?;
+    // One that is like any other is told by its address alone.
+    let is_plain = |one: &UpstreamFound| one.weight == 1 && !one.drain && !one.backup;
+    if !site.upstreams.iter().all(is_plain) {
+        for one in &site.upstreams {
+            let drain = if one.drain { ", drained" } else { "" };
+            let backup = if one.backup { ", backup" } else { "" };
+            let (url, weight) = (&one.url, one.weight);
+            line(f, "", format_args!("{url}: weight {weight}{drain}{backup}"))?;
+        }
+    }
     if let Some(target) = &site.target {
         line(
             f,

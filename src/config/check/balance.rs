@@ -94,6 +94,18 @@ pub(super) fn balance(
         let way_out = "write for example health = \"/healthz\"";
         check.fault(&key("health"), "is no path", way_out);
     }
+    if health.is_none() {
+        for name in ["health_interval", "health_timeout", "rise", "fall"] {
+            if check.origins.is_written(&key(name)) {
+                let why = "has no effect: nothing is probed without health";
+                check.warn(
+                    &key(name),
+                    why,
+                    "write for example health = \"/healthz\", or take it out",
+                );
+            }
+        }
+    }
     for (name, value) in [
         ("rise", options.rise),
         ("fall", options.fall),
