@@ -231,8 +231,7 @@ impl Case<'_> {
 
     /// Opens `value` in `context`, whatever the site has cleared in the session meanwhile: a ticket does not say.
     fn open(&self, value: &[u8], context: Context<'_>) -> Result<Opened, Unopened> {
-        let open = |context: &Context<'_>| self.keys.values.open(value, context, self.now);
-        let opened = open(&context);
+        let opened = self.keys.values.open(value, &context, self.now);
         let (Err(Unopened::Altered), Some(bond)) = (&opened, context.bond) else {
             return opened;
         };
@@ -242,7 +241,7 @@ impl Case<'_> {
                 bond: Some(&bond.0),
                 ..context
             };
-            open(&context).ok()
+            self.keys.values.open(value, &context, self.now).ok()
         });
         later.map_or(opened, Ok)
     }
