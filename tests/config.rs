@@ -1120,7 +1120,8 @@ fn a_rule_for_the_mark_is_worth_a_warning_while_a_site_adopts() {
     };
     let said = warnings(", adopt_until = 2999-12-31");
     assert!(
-        said.contains("site[0].cookies.rules[1].name") && said.contains("our own mark"),
+        said.contains("site.cookies.rules.name = \"__Host-session-owner\"")
+            && said.contains("our own mark"),
         "{said}"
     );
     assert_eq!(warnings(""), "");
