@@ -2,6 +2,8 @@
 //!
 //! One function for each promise; its name is the promise.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
