@@ -225,10 +225,7 @@ async fn what_becomes_too_large_for_a_browser_is_refused_and_said() {
     assert_eq!(answer.status(), 200);
     assert_eq!(browser.names(), ["__Host-session", "other"]);
     assert_eq!(counted(&gate, "cookies_refused").await, 1);
-    assert!(
-        gate.printed()
-            .contains("name and value are more than 4096 bytes")
-    );
+    gate.says("name and value are more than 4096 bytes").await;
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn a_logout_ends_streams_in_memory() {
             .then_some(())
     })
     .await;
-    assert!(gate.printed().contains("\"a stream ended\""));
+    gate.says("\"a stream ended\"").await;
 }
 
 /// An anonymous one of the same visitor ends as well: it shows what was before.

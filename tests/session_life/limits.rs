@@ -89,7 +89,7 @@ async fn a_full_session_refuses_what_does_not_fit_and_keeps_the_rest() {
     assert!(data.contains("small") && data.contains("more"), "{data}");
     assert!(!data.contains("big"), "{data}");
     assert_eq!(count(&gate, "sessions_too_large").await, 1);
-    assert!(gate.printed().contains("session.max_bytes"));
+    gate.says("session.max_bytes").await;
 
     // A first change that does not fit begins nothing.
     let stranger = gate.browser();

@@ -202,6 +202,11 @@ impl Gate {
         .await
     }
 
+    /// Waits until it has printed these words: an answer may be here before the line that tells of it.
+    pub async fn says(&self, words: &str) {
+        eventually(words, async || self.printed().contains(words).then_some(())).await;
+    }
+
     /// Everything it printed.
     pub fn printed(&self) -> String {
         let lines = [self.stdout.all(), self.stderr.all()].concat();
