@@ -40,6 +40,10 @@ impl Hosts {
         let Ok(authority) = Authority::try_from(field.as_bytes()) else {
             return false;
         };
+        // A Host has no user (RFC 9110 7.2).
+        if authority.as_str().contains('@') {
+            return false;
+        }
         let host = authority.host();
         let bare = host
             .strip_prefix('[')

@@ -12,12 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Values by name, in the order of the names. Serializes as a map.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SmallMap<V>(Vec<(Box<str>, V)>);
+pub struct SmallMap<V>(Box<[(Box<str>, V)]>);
 
 impl<V> SmallMap<V> {
     /// A map without entries.
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self(Box::default())
     }
 
     /// Whether there are no entries.
@@ -50,9 +50,7 @@ impl<V> SmallMap<V> {
     /// The value of `key`, made if there is none, to be changed.
     pub fn get_or_insert_with(&mut self, key: &str, make: impl FnOnce() -> V) -> &mut V {
         let at = self.place(key).unwrap_or_else(|at| {
-            // No room is kept for an entry that may never come.
-            self.0.reserve_exact(1);
-            self.0.insert(at, (key.into(), make()));
+            self.put(at, key, make());
             at
         });
         &mut self.0[at].1
@@ -62,17 +60,16 @@ impl<V> SmallMap<V> {
     pub fn insert(&mut self, key: &str, value: V) {
         match self.place(key) {
             Ok(at) => self.0[at].1 = value,
-            Err(at) => {
-                self.0.reserve_exact(1);
-                self.0.insert(at, (key.into(), value));
-            }
+            Err(at) => self.put(at, key, value),
         }
     }
 
     /// Takes `key` and its value away.
     pub fn remove(&mut self, key: &str) {
         if let Ok(at) = self.place(key) {
-            self.0.remove(at);
+            let mut entries = std::mem::take(&mut self.0).into_vec();
+            entries.remove(at);
+            self.0 = entries.into_boxed_slice();
         }
     }
 
@@ -94,6 +91,14 @@ impl<V> SmallMap<V> {
     /// All values, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
+    }
+
+    fn put(&mut self, at: usize, key: &str, value: V) {
+        let mut entries = std::mem::take(&mut self.0).into_vec();
+        // No room is kept for an entry that may never come.
+        entries.reserve_exact(1);
+        entries.insert(at, (key.into(), value));
+        self.0 = entries.into_boxed_slice();
     }
 
     fn place(&self, key: &str) -> Result<usize, usize> {

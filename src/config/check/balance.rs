@@ -94,7 +94,8 @@ pub(super) fn balance(
         let way_out = "write for example health = \"/healthz\"";
         check.fault(&key("health"), "is no path", way_out);
     }
-    if health.is_none() {
+    // Who writes health = "" knows.
+    if health.is_none() && !check.origins.is_written(&key("health")) {
         for name in ["health_interval", "health_timeout", "rise", "fall"] {
             if check.origins.is_written(&key(name)) {
                 let why = "has no effect: nothing is probed without health";
