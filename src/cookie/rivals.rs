@@ -116,6 +116,12 @@ impl CookiePolicy {
         rule.adopt_until.is_some() && !matches!(share, Share::Ceded | Share::Read)
     }
 
+    /// Whether it takes a cookie over that the browser must keep for the app of another one.
+    pub fn leaves(&self, name: &[u8], now: Time) -> bool {
+        let rule = self.rule_for(name);
+        rule.adopt_until.is_some() && self.share(name, rule, now, &|_| &[]) == Share::Read
+    }
+
     /// How the cookie `name`, which comes under `rule`, is shared.
     pub(super) fn share(
         &self,

@@ -5,12 +5,12 @@ use http::{Response, StatusCode};
 
 use super::Gateway;
 use super::cookies::{Brought, Parting};
-use super::copies::found;
+use super::copies::{Found, Stand, found};
 use super::site::Site;
 use super::told::{name_in, shown};
 use super::witness::Witness;
 use crate::base::clock::Time;
-use crate::base::kept::KeptCookie;
+use crate::base::kept::{CookieIdentity, KeptCookie};
 use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct};
 use crate::cookie::outgoing::Outgoing;
@@ -281,16 +281,34 @@ fn keep(
     }
     if let JarAct::Remove(identity) = &act
         && !parting.waits
-        && site.cookies.may_expire(&identity.name, scene.request.now)
     {
         // A copy that the browser still holds somewhere would come back.
-        parting.stale.push(identity.name.clone());
+        let (name, now) = (&identity.name, scene.request.now);
+        if site.cookies.may_expire(name, now) {
+            parting.stale.push(name.clone());
+        } else if site.cookies.leaves(name, now) {
+            // The app's word as it would be without us: that very one goes, whoever else reads it.
+            parting.gone.push(said_of(identity, scene));
+        }
     }
     let site = site.name.to_string();
     change.cookies.push(match act {
         JarAct::Put(cookie) => JarEdit::Put { site, cookie },
         JarAct::Remove(identity) => JarEdit::Remove { site, identity },
     });
+}
+
+/// Where the browser holds what the app means by a cookie of its jar.
+fn said_of(identity: &CookieIdentity, scene: Scene<'_, '_>) -> Found {
+    let mut place = identity.clone();
+    if *place.domain == *scene.request.host {
+        place.domain = "".into();
+    }
+    Found {
+        site: (*scene.site.name).into(),
+        name: place.name.clone(),
+        stand: Stand::At(place),
+    }
 }
 
 /// The verdict over a cookie of the app, for a site that is only being watched.

@@ -124,6 +124,23 @@ async fn what_another_site_needs_of_the_browser_is_not_taken_from_it() {
 }
 
 #[tokio::test]
+async fn what_the_app_itself_deletes_goes_whoever_else_reads_it() {
+    let app = app().await;
+    let pass = "{ name = \"PHPSESSID\", mode = \"pass\" }";
+    let gate = two(&app, ADOPT, pass).await;
+    let browser = gate.browser();
+    browser.plant("localhost", "/", "PHPSESSID=live; Path=/");
+    browser.get("/").send().await;
+    browser
+        .get("/?PHPSESSID=;%20Path=/;%20Max-Age=0")
+        .send()
+        .await;
+    assert_eq!(browser.cookie("PHPSESSID"), None);
+    browser.get("/").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0], "a logout stays one");
+}
+
+#[tokio::test]
 async fn a_cookie_of_a_whole_domain_stays_for_the_other_hosts_in_it() {
     let app = app().await;
     let sites = format!(
