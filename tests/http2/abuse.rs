@@ -13,7 +13,7 @@ use crate::frames::{
     CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, End, Frames, GOAWAY,
     HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame, get, integer,
 };
-use crate::support::body::{Body, full};
+use crate::support::body::{Body, fed, full};
 use crate::support::{App, Gate, Setup, eventually};
 
 /// Streams that a connection may break off before it is closed, with some room for those under way.
@@ -158,6 +158,44 @@ async fn streams_reset_after_the_app_was_asked_close_the_connection() {
     hanging.all_given_up().await;
     others_are_served(&gate).await;
     gate.says("broke off too many streams").await;
+}
+
+/// Promise: who asks an app that fails is not the one who breaks off. A connection may stand for many visitors.
+#[tokio::test]
+async fn an_app_that_fails_again_and_again_costs_no_connection() {
+    let app = App::serving(|request: Request<Incoming>| async move {
+        if request.uri().path() != "/dying" {
+            return Response::new(full("ok"));
+        }
+        let (feed, body) = fed();
+        tokio::spawn(async move { feed.data("half").await });
+        let answer = Response::builder().header("content-length", "8");
+        answer.body(body).expect("an answer")
+    })
+    .await;
+    let gate = Gate::in_front_of(&app).await;
+    let mut frames = Frames::open(&gate).await;
+    let fields = get(&gate, "/dying");
+    for stream in (1..400).step_by(2) {
+        assert!(frames.request(stream, END_STREAM, &refs(&fields)).await);
+        loop {
+            let frame = frames.next().await.expect("the connection is open");
+            if frame.stream == stream && frame.kind == RST_STREAM {
+                break;
+            }
+        }
+    }
+    assert!(
+        frames
+            .request(401, END_STREAM, &refs(&get(&gate, "/")))
+            .await
+    );
+    loop {
+        let frame = frames.next().await.expect("the connection is open");
+        if frame.stream == 401 && frame.kind == HEADERS {
+            break;
+        }
+    }
 }
 
 #[tokio::test]

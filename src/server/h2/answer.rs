@@ -14,6 +14,17 @@ use h2::{Reason, SendStream};
 use http_body::Body;
 use tokio::time::Sleep;
 
+/// Why an answer does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CutShort {
+    /// The app broke off: no fault of the visitor's.
+    #[error("the answer broke off")]
+    ByApp,
+    /// The visitor takes no more of it.
+    #[error("the visitor takes no more")]
+    ByVisitor(#[from] h2::Error),
+}
+
 /// Ends when all of a body was handed over, or cannot be. Dropped before, it resets the stream.
 pub(super) struct Pour<B> {
     stream: SendStream<Bytes>,
@@ -67,7 +78,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Output = Result<(), h2::Error>;
+    type Output = Result<(), CutShort>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let pour = self.get_mut();
@@ -85,20 +96,20 @@ where
             let Poll::Ready(frame) = Pin::new(&mut pour.body).poll_frame(cx) else {
                 // The visitor may lose interest while the app is waited for.
                 let reset = ready!(pour.stream.poll_reset(cx))?;
-                return Poll::Ready(Err(reset.into()));
+                return Poll::Ready(Err(h2::Error::from(reset).into()));
             };
             let frame = match frame {
                 Some(Ok(frame)) => frame,
                 Some(Err(_)) => {
                     pour.stream.send_reset(Reason::INTERNAL_ERROR);
-                    return Poll::Ready(Err(Reason::INTERNAL_ERROR.into()));
+                    return Poll::Ready(Err(CutShort::ByApp));
                 }
-                None => return Poll::Ready(pour.stream.send_data(Bytes::new(), true)),
+                None => return Poll::Ready(Ok(pour.stream.send_data(Bytes::new(), true)?)),
             };
             match frame.into_data() {
                 Ok(data) if data.is_empty() => {
                     if pour.body.is_end_stream() {
-                        return Poll::Ready(pour.stream.send_data(data, true));
+                        return Poll::Ready(Ok(pour.stream.send_data(data, true)?));
                     }
                 }
                 Ok(data) => {
@@ -110,7 +121,7 @@ where
                 }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    return Poll::Ready(pour.stream.send_trailers(trailers));
+                    return Poll::Ready(Ok(pour.stream.send_trailers(trailers)?));
                 }
             }
         }

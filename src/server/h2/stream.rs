@@ -23,7 +23,7 @@ use crate::base::causes::Causes;
 use crate::gateway::Arrival;
 use crate::server::activity::{Activity, UnderWay};
 use crate::server::connection::Core;
-use crate::server::h2::answer::Pour;
+use crate::server::h2::answer::{CutShort, Pour};
 use crate::server::h2::breaks::Breaks;
 use crate::server::h2::date::date;
 use crate::upstream::visitor::{Aside, Incoming, Interim, Streamed, Upgrade};
@@ -102,7 +102,7 @@ impl Reply {
         answering: Pin<Box<F>>,
         write_timeout: Duration,
         breaks: &Breaks,
-    ) -> Result<(), h2::Error>
+    ) -> Result<(), CutShort>
     where
         F: Future<Output = Response<B>>,
         B: Body<Data = Bytes> + Unpin,
@@ -110,7 +110,7 @@ impl Reply {
     {
         let mut counted = Counted {
             breaks,
-            is_whole: false,
+            end: End::Broken,
         };
         let Some(response) = self.answered(answering).await? else {
             return Ok(());
@@ -120,7 +120,7 @@ impl Reply {
             && head.status.is_success()
         {
             let stream = self.send_head(head, false)?;
-            counted.is_whole = true;
+            counted.end = End::Whole;
             // Whoever was to have it may have gone: then it is reset.
             let _ = opens.send(Streamed::new(stream, receive, self.under_way));
             return Ok(());
@@ -135,9 +135,13 @@ impl Reply {
             // Only now is the request answered, as far as the log goes.
             drop(body);
         } else {
-            Pour::new(stream, body, write_timeout).await?;
+            let poured = Pour::new(stream, body, write_timeout).await;
+            if let Err(CutShort::ByApp) = poured {
+                counted.end = End::OfNoMatter;
+            }
+            poured?;
         }
-        counted.is_whole = true;
+        counted.end = End::Whole;
         drop(counted);
         if let Some(unread) = self.aside.unread() {
             let _ = tokio::time::timeout(UNREAD_TIME, read_away(unread)).await;
@@ -180,18 +184,27 @@ impl Reply {
     }
 }
 
-/// Tells how a stream has ended. One that does not come to its end has broken off, for whatever reason.
+/// Tells how a stream has ended.
 struct Counted<'a> {
     breaks: &'a Breaks,
-    is_whole: bool,
+    end: End,
+}
+
+/// How a stream can end.
+enum End {
+    Whole,
+    /// Its peer gave it up, or broke it, or left us to wait.
+    Broken,
+    /// The app's answer broke off, for which a peer is not to blame: it may stand for many visitors.
+    OfNoMatter,
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        if self.is_whole {
-            self.breaks.ended_whole();
-        } else {
-            self.breaks.broke_off();
+        match self.end {
+            End::Whole => self.breaks.ended_whole(),
+            End::Broken => self.breaks.broke_off(),
+            End::OfNoMatter => {}
         }
     }
 }
