@@ -58,7 +58,7 @@ def plot(results):
         y += row + 12
     line = left + scale
     frame = f'<line x1="{line}" x2="{line}" y1="30" y2="{y}" stroke="#bbb" stroke-dasharray="3 3"/>'
-    head = text(left, 20, "median ratio to nginx (line: least to most; CPU, memory, latency: less is better; MiB/s: more)", "start")
+    head = text(10, 20, "median ratio to nginx (line: least to most; CPU, memory, latency: less is better; MiB/s: more)", "start")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 80} {y + 10}" '
         'font-family="sans-serif" font-size="11">\n'
