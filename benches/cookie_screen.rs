@@ -112,7 +112,7 @@ fn jar() -> Vec<KeptCookie> {
         expires: None,
         created: now,
         same_site: None,
-        adopted: false,
+        brought_to: None,
     };
     vec![
         kept("sessionid", "8m2q1v0gkq3n6b1k0c5t4r7d2a"),

@@ -97,7 +97,7 @@ fn small_jar() -> Change {
             expires: None,
             created: NOW,
             same_site: None,
-            adopted: false,
+            brought_to: None,
         },
     };
     Change {

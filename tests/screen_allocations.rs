@@ -45,7 +45,7 @@ fn jar(names: &[&str]) -> Vec<KeptCookie> {
         expires: None,
         created: request().now,
         same_site: None,
-        adopted: false,
+        brought_to: None,
     };
     names.iter().map(kept).collect()
 }

@@ -218,7 +218,7 @@ fn put(name: &str) -> Change {
         expires: None,
         created: START,
         same_site: None,
-        adopted: false,
+        brought_to: None,
     };
     let site = "shop".into();
     Change {

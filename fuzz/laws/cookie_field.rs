@@ -75,6 +75,7 @@ pub fn hold(input: &[u8]) {
         site: SITE,
         bond: None,
         jar: &[],
+        taken: &[],
         jar_of: &|_| &[],
         may_keep: true,
         adoption: Adoption::Open,
@@ -245,7 +246,7 @@ fn the_jar_comes_first(stand: &Stand, up: &[u8], request: &AppRequest<'_>) {
         expires: None,
         created: NOW,
         same_site: None,
-        adopted: false,
+        brought_to: None,
     };
     let jar = [kept(b"sessionid"), kept(b"wp-secret")];
     let segments = segments(up);

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::Time;
+use super::framed;
 
 /// `SameSite` of a cookie (RFC 6265bis 4.1.2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,17 +59,62 @@ pub struct KeptCookie {
     pub created: Time,
     /// What the app asked for; `None` counts as Lax.
     pub same_site: Option<SameSite>,
-    /// Whether the browser brought it, and not the app. Then its Domain and Path are a guess, and it gives way to what
-    /// the app says of that name.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub adopted: bool,
+    /// The path of the request with which a browser brought it, if it was not the app that set it. Then its Domain and
+    /// Path are a guess, and it gives way to what the app says of that name for this path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought_to: Option<Box<str>>,
 }
+
+impl CookieIdentity {
+    /// Whether a request for `path`, without a query, carries it as far as the path goes: that is equal, or begins with
+    /// the cookie's and goes on at a segment border (RFC 6265bis 5.1.4).
+    pub fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(&*self.path).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('/') || self.path.ends_with('/')
+        })
+    }
+}
+
+/// How much of a path is remembered with what a browser has brought. What is deeper counts as unknown.
+const BROUGHT_TO_BYTES_MAX: usize = 256;
 
 impl KeptCookie {
     /// What it weighs against a session's limit, in bytes.
     pub fn weight_bytes(&self) -> usize {
         let CookieIdentity { name, domain, path } = &self.identity;
-        name.len() + self.value.len() + domain.len() + path.len() + 48
+        let brought_to = self.brought_to.as_ref().map_or(0, |path| path.len() + 16);
+        name.len() + self.value.len() + domain.len() + path.len() + brought_to + 48
+    }
+
+    /// `path` as it is remembered of a request that brought a cookie.
+    pub fn brought_to(path: &str) -> Box<str> {
+        path.get(..path.floor_char_boundary(BROUGHT_TO_BYTES_MAX))
+            .unwrap_or(path)
+            .into()
+    }
+
+    /// Whether a browser brought it, and the app may mean it when it speaks of `said`.
+    pub fn may_be(&self, said: &CookieIdentity) -> bool {
+        let brought_to = self.brought_to.as_deref();
+        self.identity.name == said.name
+            && brought_to.is_some_and(|path| {
+                let is_cut = path.len() + 4 > BROUGHT_TO_BYTES_MAX;
+                said.covers(path) || is_cut && said.path.starts_with(path)
+            })
+    }
+}
+
+/// Tells a copy that a browser has brought from all others of its name, without its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CopyMark(u64);
+
+impl CopyMark {
+    /// Of this name and value.
+    pub fn of(name: &[u8], value: &[u8]) -> Self {
+        let hash = framed::hash(&[b"cloakroom copy v1", name, value]);
+        let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        Self(u64::from_be_bytes(*first))
     }
 }
 

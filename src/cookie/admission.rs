@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use super::incoming::{Held, Incoming, written};
-use super::jar::AppRequest;
+use super::jar::{AppRequest, bare_path, is_for};
 use super::owner::Adoption;
+use super::parse::Pair;
 use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::rivals::{JarOf, Share};
 use super::seal::{Context, Form, Label, Unopened, ValueKeys};
 use crate::base::clock::Time;
-use crate::base::kept::{CookieIdentity, KeptCookie};
+use crate::base::kept::{CookieIdentity, CopyMark, KeptCookie};
 
 /// What held pairs are judged by.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Bench<'a> {
     pub bond: Option<&'a [u8; 32]>,
     /// The site's jar in the session.
     pub jar: &'a [KeptCookie],
+    /// What it has taken over from browsers before.
+    pub taken: &'a [CopyMark],
     /// The jars of other sites in it.
     pub jar_of: JarOf<'a>,
     /// Whether a cookie may go into it.
@@ -215,7 +218,7 @@ impl CookiePolicy {
         }
         // One of ours is what is left of another rule, and no value of the app's.
         let is_over = !rule.adopts_at(now) || Label::read(pair.value).is_some();
-        let is_kept = kept_as(bench.jar, pair.name).next().is_some();
+        let path = bench.path_for(pair, request);
         match bench.adoption {
             Adoption::Shut => {
                 if share != Share::Read {
@@ -233,26 +236,24 @@ impl CookiePolicy {
             Adoption::Open => {}
         }
         let is_a_rivals = || self.is_copy_of_a_rival(pair.name, pair.value, bench.jar_of);
-        if !is_kept && (!is_plain || is_a_rivals()) {
+        if path.is_some() && (!is_plain || is_a_rivals()) {
             return Fate::Drop;
         }
-        if is_kept {
+        let Some(path) = path else {
             // It may be one for the whole domain, that another host needs.
-            if share == Share::Alone && !self.shares_domain {
+            if share == Share::Alone && self.share_of_domain(pair.name, now) == Share::Alone {
                 admission.stale.push(pair.name);
             } else {
                 admission.lingering.push(pair.name);
             }
             return Fate::Drop;
-        }
+        };
         if bench.may_keep {
             if share != Share::Alone {
                 admission.lingering.push(pair.name);
             }
             // Otherwise the copy goes when the jar has it, not before.
-            admission
-                .adopted
-                .push(adopted(pair.name, pair.value, rule, request));
+            admission.adopted.push(adopted(pair, path, rule, request));
         }
         Fate::Up
     }
@@ -287,25 +288,60 @@ impl CookieRule {
     }
 }
 
-fn kept_as<'j>(jar: &'j [KeptCookie], name: &[u8]) -> impl Iterator<Item = &'j KeptCookie> {
+fn kept_as<'j>(jar: &'j [KeptCookie], name: &[u8]) -> impl Iterator<Item = &'j KeptCookie> + Clone {
     jar.iter().filter(move |kept| *kept.identity.name == *name)
 }
 
-/// The browser does not say which Path and Domain a cookie has: it is taken for one of the whole host.
-fn adopted(name: &[u8], value: &[u8], rule: &CookieRule, request: &AppRequest<'_>) -> KeptCookie {
+impl Bench<'_> {
+    /// The path for which the jar takes `pair` over; `None` where it has had it, or has something in its place.
+    fn path_for<'r>(&self, pair: &Pair<'_>, request: &AppRequest<'r>) -> Option<&'r str> {
+        let is_left =
+            !self.taken.is_empty() && self.taken.contains(&CopyMark::of(pair.name, pair.value));
+        let mut kept = kept_as(self.jar, pair.name);
+        let is_answered = kept.any(|kept| kept.brought_to.is_none() && is_for(kept, request));
+        if is_left || is_answered {
+            return None;
+        }
+        let guesses = kept_as(self.jar, pair.name).filter_map(|kept| kept.brought_to.as_deref());
+        path_beside(guesses, bare_path(request.path))
+    }
+}
+
+/// `/`, or where that is taken the nearest folder above `path` in which none of `others` lies. They came on requests for
+/// these, so that a cookie which did not come with them stands beneath.
+fn path_beside<'p, 'o>(
+    others: impl Iterator<Item = &'o str> + Clone,
+    path: &'p str,
+) -> Option<&'p str> {
+    let is_taken = |folder: &str| {
+        let mut others = others.clone();
+        others.any(|other| {
+            let rest = other.strip_prefix(folder);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    let mut folders = path
+        .match_indices('/')
+        .map(|(at, _)| path.get(..at).unwrap_or_default());
+    let free = folders.find(|folder| !is_taken(folder))?;
+    Some(if free.is_empty() { "/" } else { free })
+}
+
+/// The browser does not say which Path and Domain a cookie has: it is taken for one of the whole host, unless that is taken.
+fn adopted(pair: &Pair<'_>, path: &str, rule: &CookieRule, request: &AppRequest<'_>) -> KeptCookie {
     let overrides = &rule.overrides;
     KeptCookie {
         identity: CookieIdentity {
-            name: name.into(),
+            name: pair.name.into(),
             domain: request.host.into(),
-            path: overrides.path.as_deref().unwrap_or("/").into(),
+            path: overrides.path.as_deref().unwrap_or(path).into(),
         },
-        value: value.into(),
+        value: pair.value.into(),
         host_only: true,
         expires: overrides.max_age.map(|age| request.now.plus(age)),
         created: request.now,
         same_site: overrides.same_site,
-        adopted: true,
+        brought_to: Some(KeptCookie::brought_to(bare_path(request.path))),
     }
 }
 

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use smallvec::SmallVec;
 
 use super::incoming::{GAP, append, written};
-use super::jar::{AppRequest, cookies_for};
+use super::jar::{AppRequest, Chosen, cookies_for};
 use super::parse::split_once;
 use super::policy::{CookiePolicy, CookieRule};
 use crate::base::kept::KeptCookie;
@@ -28,6 +28,9 @@ impl CookiePolicy {
         let mut kept = cookies_for(jar, request);
         // A rule may have changed since: what is passed now is no longer the jar's to answer.
         kept.retain(|cookie| self.rule_for(&cookie.identity.name).mode.is_kept());
+        if kept.iter().any(|cookie| cookie.brought_to.is_some()) {
+            drop_guesses(&mut kept, passed.clone());
+        }
         let is_kept = |name: &[u8]| kept.iter().any(|cookie| *cookie.identity.name == *name);
         let placeholders = self.rules.iter().filter_map(CookieRule::placeholder_name);
         let placeholders: SmallVec<[&[u8]; 2]> = placeholders
@@ -60,6 +63,21 @@ impl CookiePolicy {
         passed.for_each(|pair| append(&mut out, pair));
         field(out)
     }
+}
+
+/// What a browser brought may be for another path: it goes where there is nothing of its name that is known to be right.
+fn drop_guesses<'p>(kept: &mut Chosen<'_>, passed: impl Iterator<Item = &'p [u8]> + Clone) {
+    let all = kept.clone();
+    let is_right = |other: &KeptCookie, guess: &KeptCookie| {
+        let is_nearer = other.identity.path.len() > guess.identity.path.len();
+        other.identity.name == guess.identity.name && (other.brought_to.is_none() || is_nearer)
+    };
+    kept.retain(|cookie| {
+        let name = &*cookie.identity.name;
+        cookie.brought_to.is_none()
+            || !all.iter().any(|other| is_right(other, cookie))
+                && !passed.clone().any(|pair| name_of(pair) == name)
+    });
 }
 
 /// The name of a pair that the screen let through: it has one.

@@ -57,19 +57,24 @@ pub fn cookies_for<'a>(jar: &'a [KeptCookie], request: &AppRequest<'_>) -> Chose
 }
 
 fn goes_with(cookie: &KeptCookie, request: &AppRequest<'_>) -> bool {
-    let CookieIdentity { domain, path, .. } = &cookie.identity;
-    let for_host = if cookie.host_only {
-        request.host == &**domain
-    } else {
-        domain::matches(request.host, domain)
-    };
     let for_site = match cookie.same_site {
         Some(SameSite::None) => true,
         Some(SameSite::Lax) | None => request.same_site || request.top_level_safe,
         Some(SameSite::Strict) => request.same_site,
     };
+    for_site && is_for(cookie, request)
+}
+
+/// Whether it is there for such requests, whichever page makes them.
+pub(super) fn is_for(cookie: &KeptCookie, request: &AppRequest<'_>) -> bool {
+    let domain = &cookie.identity.domain;
+    let for_host = if cookie.host_only {
+        request.host == &**domain
+    } else {
+        domain::matches(request.host, domain)
+    };
     let alive = cookie.expires.is_none_or(|end| end > request.now);
-    alive && for_site && for_host && path_matches(bare_path(request.path), path)
+    alive && for_host && cookie.identity.covers(bare_path(request.path))
 }
 
 /// What `set`, which came with the answer to `request`, does to the jar.
@@ -104,7 +109,7 @@ pub fn receive(set: &SetCookie<'_>, request: &AppRequest<'_>) -> Result<JarAct, 
         expires,
         created: request.now,
         same_site: set.same_site,
-        adopted: false,
+        brought_to: None,
     }))
 }
 
@@ -143,7 +148,8 @@ fn keeps_its_prefix(set: &SetCookie<'_>) -> Result<(), Refused> {
     if kept { Ok(()) } else { Err(Refused::Prefix) }
 }
 
-pub(super) fn bare_path(path: &str) -> &str {
+/// Without the query.
+pub fn bare_path(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
 
@@ -153,12 +159,6 @@ pub(super) fn default_path(path: &str) -> &str {
         Some((front, _)) if front.starts_with('/') => front,
         _ => "/",
     }
-}
-
-/// RFC 6265bis 5.1.4: equal, or a prefix that ends at a segment border.
-fn path_matches(path: &str, cookie_path: &str) -> bool {
-    path.strip_prefix(cookie_path)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie_path.ends_with('/'))
 }
 
 #[cfg(test)]

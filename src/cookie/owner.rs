@@ -42,9 +42,9 @@ pub enum Marked {
     /// None came.
     #[default]
     Not,
-    /// None of them opens: they were planted, or are of a key that is gone.
+    /// None of them opens, or those that do disagree: some were planted, or are of a key that is gone.
     Unreadable,
-    /// The first that opens says this. The others are shadows.
+    /// All that open say this; the first is ours.
     Says(Mark),
 }
 
@@ -77,11 +77,13 @@ impl CookiePolicy {
 impl Marked {
     /// What the marks with these values say.
     pub fn read(values: &[&[u8]], keys: &ValueKeys, now: Time) -> Self {
-        let opened = values.iter().find_map(|value| Mark::read(value, keys, now));
-        match opened {
-            Some(mark) => Self::Says(mark),
+        let mut opened = values
+            .iter()
+            .filter_map(|value| Mark::read(value, keys, now));
+        match opened.next() {
+            Some(mark) if opened.all(|other| other.owner == mark.owner) => Self::Says(mark),
             None if values.is_empty() => Self::Not,
-            None => Self::Unreadable,
+            Some(_) | None => Self::Unreadable,
         }
     }
 }
@@ -205,13 +207,17 @@ mod tests {
     }
 
     #[test]
-    fn of_several_marks_the_first_that_opens_counts() {
+    fn of_several_marks_those_that_open_have_to_agree() {
         let until = NOW.plus(Duration::from_secs(60));
         let mark = |user: &str| Owner::One(user.into()).write(&keys(1), until, NOW);
         let (alice, bob) = (mark("alice"), mark("bob"));
-        let came: [&[u8]; 3] = [b"planted", &alice, &bob];
+        let read = |came: &[&[u8]]| Marked::read(came, &keys(1), NOW);
         let owner = Owner::One(b"alice".to_vec());
-        assert_eq!(Marked::read(&came, &keys(1), NOW), says(owner));
+        assert_eq!(read(&[b"planted", &alice, &alice]), says(owner));
+        // Somebody else's mark was planted. Which is which nobody can tell, so that nothing is destroyed by it.
+        for came in [[&*alice, &*bob], [&*bob, &*alice]] {
+            assert_eq!(read(&came), Marked::Unreadable);
+        }
     }
 
     #[test]

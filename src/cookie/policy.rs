@@ -140,8 +140,8 @@ pub struct CookiePolicy {
     pub has_marks: bool,
     /// Other sites of the same hosts, which the browser sends the same cookies.
     pub rivals: Vec<Rival>,
-    /// Whether a cookie for a domain can be one that another host of ours gets too.
-    pub shares_domain: bool,
+    /// Sites of other hosts that get the same cookies where these are for a domain.
+    pub neighbours: Vec<Rival>,
 }
 
 impl CookiePolicy {
@@ -154,7 +154,7 @@ impl CookiePolicy {
             shared_domains: Vec::new(),
             has_marks: false,
             rivals: Vec::new(),
-            shares_domain: false,
+            neighbours: Vec::new(),
         }
     }
 

@@ -122,6 +122,36 @@ impl CookiePolicy {
         rule.adopt_until.is_some() && self.share(name, rule, now, &|_| &[]) == Share::Read
     }
 
+    /// Whether another host of ours is to find what a browser holds under that name for a domain. What it would take over
+    /// is somebody's once they have logged in, and no mark tells another host so.
+    pub fn spares_domain(&self, name: &[u8], now: Time, is_logged_in: bool) -> bool {
+        match self.share_of_domain(name, now) {
+            Share::Read => true,
+            Share::Shared => !is_logged_in || self.leaves(name, now),
+            Share::Alone | Share::Ceded => false,
+        }
+    }
+
+    /// Whether no host of ours is to find it any more, although sites of this one have yet to take it over.
+    pub fn ends_in_domain(&self, name: &[u8], now: Time, is_logged_in: bool) -> bool {
+        let is_shared = self.share_of_domain(name, now) != Share::Alone;
+        is_shared && !self.spares_domain(name, now, is_logged_in)
+    }
+
+    /// How a cookie `name` is shared with other hosts if it is for a domain.
+    pub(super) fn share_of_domain(&self, name: &[u8], now: Time) -> Share {
+        let mut share = Share::Alone;
+        for neighbour in &self.neighbours {
+            let wants = neighbour.claim(name).map(|claim| claim.wants);
+            match wants {
+                Some(Wants::Reads) => return Share::Read,
+                Some(Wants::Adopts(until)) if now < until => share = Share::Shared,
+                Some(Wants::Adopts(_) | Wants::Copies | Wants::Nothing) | None => {}
+            }
+        }
+        share
+    }
+
     /// How the cookie `name`, which comes under `rule`, is shared.
     pub(super) fn share(
         &self,

@@ -50,8 +50,8 @@ pub enum Refused {
     /// Its Path is not text.
     #[error("Path is not UTF-8")]
     Path,
-    /// It is to be bound to a session, and there is none on this request.
-    #[error("there is no session that it could be bound to")]
+    /// It is for a session, and this request has none that could hold it, or comes from another site's page.
+    #[error("no session on this request can hold it")]
     NoSession,
     /// A cross-site request may not set a cookie that is not `SameSite=None`.
     #[error("set across sites without SameSite=None")]

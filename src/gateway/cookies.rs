@@ -136,6 +136,7 @@ impl Gateway {
             site: &site.name,
             bond: bond.as_ref().map(|bond| &bond.0),
             jar,
+            taken: record.map_or(&[], |record| record.taken(&site.name)),
             jar_of: &|site| record.map_or(&[], |record| record.jar(site)),
             may_keep: call.visit.may_keep_cookies(),
             adoption,
@@ -200,6 +201,7 @@ impl Parting<'_> {
             && self.mirrored.is_empty()
             && self.unbound.is_empty()
             && self.moved.is_empty()
+            && self.lingering.is_empty()
             && self.stale.is_empty()
             && self.copies.is_empty()
             && self.gone.is_empty()
@@ -276,7 +278,15 @@ impl Parting<'_> {
             stale.for_each(|name| expired.named(name));
             let moved = moved.into_iter().filter(|name| is_over(name));
             let moved = moved.filter(|name| !self.lingering.contains(name));
-            moved.for_each(|name| expired.moved(name));
+            let is_logged_in = written.record.is_some_and(|record| record.user.is_some());
+            let (cookies, now) = (&site.cookies, request.now);
+            moved.for_each(|name| {
+                expired.moved(name, cookies.spares_domain(name, now, is_logged_in));
+            });
+            let lingering = self.lingering.iter().filter(|name| is_over(name));
+            lingering
+                .filter(|name| cookies.ends_in_domain(name, now, is_logged_in))
+                .for_each(|name| expired.of_domain(name));
             gone.for_each(|copy| expired.found(copy));
             deletions = expired.fitting();
         }

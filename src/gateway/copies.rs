@@ -239,15 +239,19 @@ impl<'a> Deletions<'a> {
         self.add(Kind::Ticket, shadows);
     }
 
-    /// Of what has moved into the jar of this site.
-    pub fn moved(&mut self, name: &[u8]) {
+    /// Of what has moved into the jar of this site; what is for a domain stays where it is spared.
+    pub fn moved(&mut self, name: &[u8], spares_domain: bool) {
         let (host, path) = (self.request.visitor_host, self.request.path);
         let mut fields = expire::deletions(name, host, path, None);
-        // One for a domain may be what another of our hosts has yet to take over.
-        fields.retain(|field| {
-            !self.site.cookies.shares_domain
-                || SetCookie::read(field.as_bytes()).is_ok_and(|set| set.domain.is_none())
-        });
+        fields.retain(|field| !(spares_domain && is_for_domain(field)));
+        self.add(Kind::Other, fields);
+    }
+
+    /// Of what is for a domain, and not for this host alone.
+    pub fn of_domain(&mut self, name: &[u8]) {
+        let (host, path) = (self.request.visitor_host, self.request.path);
+        let mut fields = expire::deletions(name, host, path, None);
+        fields.retain(is_for_domain);
         self.add(Kind::Other, fields);
     }
 
@@ -298,6 +302,10 @@ impl<'a> Deletions<'a> {
         };
         fields.filter(fits).collect()
     }
+}
+
+fn is_for_domain(deletion: &HeaderValue) -> bool {
+    SetCookie::read(deletion.as_bytes()).is_ok_and(|set| set.domain.is_some())
 }
 
 impl Gateway {

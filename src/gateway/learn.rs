@@ -12,9 +12,10 @@ use super::witness::Witness;
 use crate::base::clock::Time;
 use crate::base::kept::{CookieIdentity, KeptCookie};
 use crate::base::meter::{Count, Meter};
-use crate::cookie::jar::{AppRequest, JarAct};
+use crate::cookie::jar::{AppRequest, JarAct, bare_path};
 use crate::cookie::outgoing::Outgoing;
 use crate::cookie::screen::OBSOLETE_FIELDS;
+use crate::cookie::set_cookie::Refused;
 use crate::headers::directive::{self, Directives};
 use crate::headers::{clear_site_data, fold};
 use crate::session::{Change, DataEdit, Expiry, JarEdit, Record, Turn, User};
@@ -28,6 +29,8 @@ pub(super) struct Scene<'s, 'r> {
     pub request: &'r AppRequest<'r>,
     /// The session as the request found it.
     pub record: Option<&'r Record>,
+    /// Whether a jar may take cookies on this request at all.
+    pub may_keep: bool,
     pub request_id: &'r str,
 }
 
@@ -117,8 +120,8 @@ fn adopt(
     for cookie in adopted {
         let name = cookie.identity.name.clone();
         let is_answered = change.cookies.iter().any(|edit| match edit {
-            JarEdit::Put { cookie, .. } => cookie.identity.name == name,
-            JarEdit::Remove { identity, .. } => identity.name == name,
+            JarEdit::Put { cookie: said, .. } => cookie.may_be(&said.identity),
+            JarEdit::Remove { identity, .. } => cookie.may_be(identity),
             JarEdit::Adopt { .. } | JarEdit::Empty { .. } => false,
         });
         if !is_answered && !begins_anew {
@@ -236,6 +239,9 @@ fn screen_cookies<'s>(
             report(field, &outgoing, site);
         }
         match outgoing {
+            Outgoing::Keep(JarAct::Put(_)) if !scene.may_keep => {
+                gateway.refuse_cookie(field, Refused::NoSession, site, scene.request_id);
+            }
             Outgoing::Keep(act) => keep(act, jar, change, parting, scene),
             Outgoing::Mirror(act, copy) => {
                 // A copy may be left of a session that is no more, so that its deletion needs none.
@@ -269,10 +275,11 @@ fn keep(
         JarAct::Put(cookie) => &cookie.identity,
         JarAct::Remove(identity) => identity,
     };
-    // Where an adopted cookie really was for is not known, so that it gives way to the app's word on its name.
-    let guesses = jar.iter().filter(|kept| {
-        kept.adopted && kept.identity.name == identity.name && kept.identity != *identity
-    });
+    // Where an adopted cookie really was for is not known, so that it gives way to every word of the app's that may be
+    // on it.
+    let guesses = jar
+        .iter()
+        .filter(|kept| kept.may_be(identity) && kept.identity != *identity);
     for guess in guesses {
         change.cookies.push(JarEdit::Remove {
             site: site.name.to_string(),
@@ -284,9 +291,10 @@ fn keep(
     {
         // A copy that the browser still holds somewhere would come back.
         let (name, now) = (&identity.name, scene.request.now);
-        if site.cookies.may_expire(name, now) {
+        let may_expire = site.cookies.may_expire(name, now);
+        if may_expire && identity.covers(bare_path(scene.request.path)) {
             parting.stale.push(name.clone());
-        } else if site.cookies.leaves(name, now) {
+        } else if may_expire || site.cookies.leaves(name, now) {
             // The app's word as it would be without us: that very one goes, whoever else reads it.
             parting.gone.push(said_of(identity, scene));
         }

@@ -223,6 +223,7 @@ impl Gateway {
             site,
             request: &jar_request,
             record: visit.record(),
+            may_keep: visit.may_keep_cookies(),
             request_id: &line.request_id,
         };
         let marked = take(&mut brought.marked);

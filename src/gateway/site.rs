@@ -295,15 +295,26 @@ fn introduce(sites: &mut [Site]) {
             .collect()
     });
     let rivals: Vec<_> = rivals.collect();
-    let hosts: Vec<_> = sites.iter().flat_map(|site| site.hosts.clone()).collect();
-    for (site, rivals) in sites.iter_mut().zip(rivals) {
+    let neighbours = sites.iter().map(|site| {
+        let others = sites.iter().filter(|other| are_neighbours(site, other));
+        others
+            .filter_map(|other| Rival::of(&other.name, &other.cookies))
+            .collect()
+    });
+    let neighbours: Vec<_> = neighbours.collect();
+    for (site, (rivals, neighbours)) in sites.iter_mut().zip(rivals.into_iter().zip(neighbours)) {
         site.cookies.rivals = rivals;
-        site.cookies.shares_domain = site.hosts.iter().any(|own| {
-            let is_other = |host: &&String| *host != own || own.starts_with("*.");
-            let mut others = hosts.iter().filter(is_other);
-            others.any(|other| share_a_domain(own, other))
-        });
+        site.cookies.neighbours = neighbours;
     }
+}
+
+/// Whether a cookie for a domain can come to two hosts, one of each site. A site can be its own neighbour.
+fn are_neighbours(one: &Site, other: &Site) -> bool {
+    one.hosts.iter().any(|own| {
+        let is_another = |host: &&String| *host != own || own.starts_with("*.");
+        let mut theirs = other.hosts.iter().filter(is_another);
+        theirs.any(|their| share_a_domain(own, their))
+    })
 }
 
 /// Whether some host has both.

@@ -73,7 +73,7 @@ pub enum JarEdit {
         /// The cookie.
         cookie: KeptCookie,
     },
-    /// Puts a cookie in that the browser brought, unless the jar has one of that name.
+    /// Puts a cookie in that the browser brought, unless the jar has had it, or has one in its place.
     Adopt {
         /// The site whose jar it is.
         site: String,
@@ -174,12 +174,7 @@ impl Change {
                     evict(record, site, terms.jar_cookies_max, &mut evicted);
                 }
                 JarEdit::Adopt { site, cookie } => {
-                    let name = &cookie.identity.name;
-                    if !record
-                        .jar(site)
-                        .iter()
-                        .any(|kept| kept.identity.name == *name)
-                    {
+                    if record.take_over(site, cookie) && !has_in_its_place(record, site, cookie) {
                         put(record, site, cookie, now);
                         evict(record, site, terms.jar_cookies_max, &mut evicted);
                     }
@@ -216,6 +211,16 @@ impl Change {
             record.touched = record.touched.max(now);
         }
     }
+}
+
+/// Whether the jar has a cookie that goes where a browser brought `cookie` to.
+fn has_in_its_place(record: &Record, site: &str, cookie: &KeptCookie) -> bool {
+    let path = cookie.brought_to.as_deref().unwrap_or_default();
+    record.jar(site).iter().any(|kept| {
+        let is_apps_own = kept.brought_to.is_none() && kept.identity.covers(path);
+        kept.identity.name == cookie.identity.name
+            && (is_apps_own || kept.identity == cookie.identity)
+    })
 }
 
 fn put(record: &mut Record, site: &str, cookie: &KeptCookie, now: Time) {

@@ -239,6 +239,8 @@ impl Session {
             record.copies = self.record.copies.clone();
             record.expiry = self.record.expiry;
         }
+        // Whatever goes along, what the browser may still hold is no more theirs than before.
+        record.taken = self.record.taken.clone();
         record.home = commit.change.home.map(Box::new);
         record.user = user.map(|user| Box::new(user.clone()));
         let evicted = commit.change.apply_edits(&mut record, terms, now);

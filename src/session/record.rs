@@ -8,7 +8,7 @@ use super::home::Home;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
-use crate::base::kept::{BrowserCopy, KeptCookie};
+use crate::base::kept::{BrowserCopy, CopyMark, KeptCookie};
 use crate::base::small_map::SmallMap;
 
 /// What a session knows. Immutable once in a store; a change makes a new one.
@@ -53,6 +53,10 @@ pub struct Record {
     /// last: they are to go with the session. Boxed, because few sessions have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<Box<Copies>>,
+    /// What browsers have brought to each site and a jar took over, the newest last: none of it is taken over again.
+    /// Boxed, because few sessions have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Box<SmallMap<Vec<CopyMark>>>>,
 }
 
 /// What [`Record::copies`] holds.
@@ -64,6 +68,9 @@ pub struct Copies(Vec<BrowserCopy>);
 const COPIES_MAX: usize = 16;
 /// How much they may weigh together. A browser takes a path of 1024 bytes, and some of those fit.
 const COPIES_BYTES_MAX: usize = 4096;
+
+/// How much of what was taken over is remembered for each site.
+const TAKEN_MAX: usize = 32;
 
 /// Who logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,6 +141,7 @@ impl Record {
             data: SmallMap::new(),
             jars: SmallMap::new(),
             copies: None,
+            taken: None,
         }
     }
 
@@ -170,6 +178,27 @@ impl Record {
             let times = cleared.get_or_insert_with(site, || 0);
             *times = times.wrapping_add(1);
         }
+    }
+
+    /// What browsers have brought to `site` and its jar took over.
+    pub fn taken(&self, site: &str) -> &[CopyMark] {
+        let taken = self.taken.as_ref().and_then(|taken| taken.get(site));
+        taken.map_or(&[], Vec::as_slice)
+    }
+
+    /// Remembers that the jar of `site` takes it over; false where it already has.
+    pub(super) fn take_over(&mut self, site: &str, cookie: &KeptCookie) -> bool {
+        let mark = CopyMark::of(&cookie.identity.name, &cookie.value);
+        if self.taken(site).contains(&mark) {
+            return false;
+        }
+        let taken = self.taken.get_or_insert_default();
+        let taken = taken.get_or_insert_with(site, Vec::new);
+        if taken.len() >= TAKEN_MAX {
+            taken.remove(0);
+        }
+        taken.push(mark);
+        true
     }
 
     /// Remembers a copy in the browser, and of too many the newest.
@@ -252,7 +281,11 @@ impl Record {
         let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
         let cleared = self.cleared.iter().flat_map(|cleared| cleared.keys());
         let cleared: usize = cleared.map(|site| site.len() + 16).sum();
-        256 + jars + user + data + cleared + self.copies_bytes()
+        let taken = self.taken.iter().flat_map(|taken| taken.iter());
+        let taken: usize = taken
+            .map(|(site, marks)| site.len() + 24 * marks.len())
+            .sum();
+        256 + jars + user + data + cleared + taken + self.copies_bytes()
     }
 }
 

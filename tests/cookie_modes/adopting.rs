@@ -37,7 +37,7 @@ async fn what_the_app_says_of_the_name_takes_the_place_of_what_was_adopted() {
     let gate = gate(&app, ADOPT).await;
     let browser = gate.browser();
     browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
-    browser.get("/").send().await;
+    browser.get("/shop/set").send().await;
     browser.get("/set?PHPSESSID=new;%20Path=/shop").send().await;
     browser.get("/shop").send().await;
     assert_eq!(app.last().all("cookie"), ["PHPSESSID=new"]);
@@ -47,7 +47,10 @@ async fn what_the_app_says_of_the_name_takes_the_place_of_what_was_adopted() {
     // In the very response that would have adopted it, too.
     let browser = gate.browser();
     browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
-    browser.get("/set?PHPSESSID=new;%20Path=/shop").send().await;
+    browser
+        .get("/shop/set?PHPSESSID=new;%20Path=/shop")
+        .send()
+        .await;
     assert_eq!(browser.names(), ["__Host-session"]);
     browser.get("/shop").send().await;
     assert_eq!(app.last().all("cookie"), ["PHPSESSID=new"]);
@@ -335,4 +338,109 @@ async fn a_mark_is_ours_alone() {
     browser.get("/login").send().await;
     browser.get("/logout").send().await;
     assert_eq!(browser.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn cookies_of_one_name_for_two_folders_stay_two() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    // As two applications of one servlet container have them.
+    browser.plant("localhost", "/one/", "PHPSESSID=of-one; Path=/one");
+    browser.plant("localhost", "/two/", "PHPSESSID=of-two; Path=/two");
+    for _ in 0..2 {
+        for (page, value) in [("/one/x/y", "of-one"), ("/two/x", "of-two")] {
+            browser.get(page).send().await;
+            let value = format!("PHPSESSID={value}");
+            assert_eq!(app.last().all("cookie"), [value], "{page}");
+        }
+    }
+    assert_eq!(browser.names(), ["__Host-session"]);
+    // Each goes when the app says so, and nothing of it comes back.
+    browser
+        .get("/two/set?PHPSESSID=;%20Path=/two;%20Max-Age=0")
+        .send()
+        .await;
+    browser.get("/two/x").send().await;
+    assert_ne!(app.last().all("cookie"), ["PHPSESSID=of-two"]);
+    browser.get("/one/x").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-one"]);
+}
+
+#[tokio::test]
+async fn a_copy_that_no_deletion_reaches_is_not_taken_over_again() {
+    let app = app().await;
+    for answer in [
+        // The app's logout.
+        "/a/b/c/d/e/set?PHPSESSID=;%20Path=/a/b/c/d/e;%20Max-Age=0",
+        "/set?PHPSESSID=;%20Path=/a/b/c/d/e;%20Max-Age=0",
+        // The same after it has begun a session of its own in its place.
+        "/a/b/c/d/e/set?PHPSESSID=new;%20Path=/a/b/c/d/e",
+        "/clear",
+    ] {
+        let gate = gate(&app, ADOPT).await;
+        let browser = gate.browser();
+        let deep = "/a/b/c/d/e/index.php";
+        browser.plant("localhost", deep, "PHPSESSID=old; Path=/a/b/c/d/e");
+        browser.get(deep).send().await;
+        assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"]);
+        assert!(browser.cookie("PHPSESSID").is_some(), "it is too deep");
+        browser.get(answer).send().await;
+        // Where the browser itself would have forgotten it.
+        browser.plant("localhost", deep, "PHPSESSID=old; Path=/a/b/c/d/e");
+        if answer.contains("new") {
+            browser
+                .get("/a/b/c/d/e/set?PHPSESSID=;%20Path=/a/b/c/d/e;%20Max-Age=0")
+                .send()
+                .await;
+            browser.plant("localhost", deep, "PHPSESSID=old; Path=/a/b/c/d/e");
+        }
+        for page in [deep, "/a/b/c/d/e/other/page"] {
+            browser.get(page).send().await;
+            assert_eq!(app.last().all("cookie"), [""; 0], "{answer} {page}");
+        }
+        // Nor in the session of the same visitor's login.
+        browser.get("/login").send().await;
+        browser.get(deep).send().await;
+        assert_eq!(app.last().all("cookie"), [""; 0], "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_the_apps_on_another_path_takes_nothing_away() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    for said in ["x;%20Path=/deep", ";%20Path=/deep;%20Max-Age=0"] {
+        for is_first in [true, false] {
+            let browser = gate.browser();
+            browser.plant("localhost", "/", "PHPSESSID=old; Path=/");
+            if !is_first {
+                browser.get("/page").send().await;
+            }
+            browser.get(&format!("/set?PHPSESSID={said}")).send().await;
+            browser.get("/page").send().await;
+            assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"], "{said}");
+            browser.get("/deep").send().await;
+            let at_deep = if said.starts_with('x') { "x" } else { "old" };
+            let at_deep = format!("PHPSESSID={at_deep}");
+            assert_eq!(app.last().all("cookie"), [at_deep], "{said}");
+            assert_eq!(browser.names(), ["__Host-session"], "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_no_session_can_hold_is_lost_with_a_word() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let refused = counted(&gate, "cookies_refused").await;
+    gate.browser()
+        .get("/set?sid=x;%20Path=/;%20SameSite=None")
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "no-cors")
+        .header("sec-fetch-dest", "image")
+        .send()
+        .await;
+    assert_eq!(counted(&gate, "cookies_refused").await, refused + 1);
+    gate.says("no session on this request can hold it").await;
 }

@@ -176,6 +176,53 @@ async fn a_cookie_of_a_whole_domain_stays_for_the_other_hosts_in_it() {
 }
 
 #[tokio::test]
+async fn what_one_user_holds_for_a_whole_domain_waits_at_no_other_host_for_the_next() {
+    let app = app().await;
+    let sites = |rule: &str| {
+        format!(
+            "trust_directives = true\n[site.cookies]\nrules = [{ADOPT}]\n[[site]]\nname = \"www\"\n\
+             hosts = [\"www.other.test\"]\ntrust_directives = true\nupstream = [\"http://{}\"]\n\
+             [site.cookies]\nrules = [{rule}]\n",
+            app.addr()
+        )
+    };
+    let live = "PHPSESSID=of-alice; Path=/; Domain=other.test";
+    let gate = gate_with(&app, &sites(ADOPT)).await;
+    for pages in [&["/login"][..], &["/", "/login"], &["/login", "/"]] {
+        let browser = gate.browser();
+        browser.plant("other.test", "/", live);
+        for page in pages {
+            browser.get(page).host("other.test").send().await;
+        }
+        // Her session lapses, and somebody else is the first to log in at the other host.
+        assert_eq!(browser.cookie("PHPSESSID"), None, "{pages:?}");
+        browser
+            .get("/login-bob")
+            .host("www.other.test")
+            .send()
+            .await;
+        assert_eq!(app.last().all("cookie"), [""; 0], "{pages:?}");
+    }
+    // What came to a session that already had a user goes at once.
+    let browser = gate.browser();
+    browser.get("/login").host("other.test").send().await;
+    browser.plant("other.test", "/", live);
+    browser.get("/").host("other.test").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-alice"]);
+    assert_eq!(browser.cookie("PHPSESSID"), None);
+
+    // But not what the app of the other host reads.
+    let gate = gate_with(&app, &sites("{ name = \"PHPSESSID\", mode = \"pass\" }")).await;
+    let browser = gate.browser();
+    browser.plant("other.test", "/", live);
+    for page in ["/", "/login", "/"] {
+        browser.get(page).host("other.test").send().await;
+    }
+    browser.get("/").host("www.other.test").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-alice"]);
+}
+
+#[tokio::test]
 async fn a_mirrored_copy_of_one_jar_never_moves_into_another() {
     let app = app().await;
     for (root, blog) in [

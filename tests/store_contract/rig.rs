@@ -213,7 +213,7 @@ pub fn put(name: &str) -> Change {
         expires: None,
         created: START,
         same_site: None,
-        adopted: false,
+        brought_to: None,
     };
     let site = "shop".into();
     Change {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::secret::Secret;
 use crate::cookie::name::NamePattern;
+use crate::cookie::parse::pairs;
 use crate::cookie::screen::CookieLimits;
 
 const NOW: Time = Time::from_secs(1_800_000_000);
@@ -39,10 +40,12 @@ fn policy() -> CookiePolicy {
 
 fn kept(name: &str, value: &str) -> KeptCookie {
     KeptCookie {
-        adopted: false,
+        brought_to: None,
         ..adopted(
-            name.as_bytes(),
-            value.as_bytes(),
+            &pairs([format!("{name}={value}").as_bytes()].into_iter())
+                .next()
+                .unwrap(),
+            "/",
             &policy().default,
             &request(),
         )
@@ -87,6 +90,7 @@ fn admit(policy: &CookiePolicy, jar: &[KeptCookie], may_keep: bool, field: &str)
         site: "shop",
         bond: Some(&BOND),
         jar,
+        taken: &[],
         jar_of: &|_| &[],
         may_keep,
         adoption: Adoption::Open,

@@ -339,7 +339,7 @@ fn the_app_gets_the_jar_first_and_never_one_name_from_both() {
         expires: None,
         created: Time::from_secs(1),
         same_site: None,
-        adopted: false,
+        brought_to: None,
     };
     let jar = [
         kept("sessionid", "root", "/"),
