@@ -112,7 +112,7 @@ fn jar() -> Vec<KeptCookie> {
         expires: None,
         created: now,
         same_site: None,
-        brought_to: None,
+        adopted: false,
     };
     vec![
         kept("sessionid", "8m2q1v0gkq3n6b1k0c5t4r7d2a"),

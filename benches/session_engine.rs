@@ -97,7 +97,7 @@ fn small_jar() -> Change {
             expires: None,
             created: NOW,
             same_site: None,
-            brought_to: None,
+            adopted: false,
         },
     };
     Change {

@@ -45,7 +45,7 @@ fn jar(names: &[&str]) -> Vec<KeptCookie> {
         expires: None,
         created: request().now,
         same_site: None,
-        brought_to: None,
+        adopted: false,
     };
     names.iter().map(kept).collect()
 }

@@ -40,7 +40,7 @@ fn put(name: &str) -> JarEdit {
             expires: Some(NOW.plus(Duration::from_secs(1_209_600))),
             created: NOW,
             same_site: None,
-            brought_to: None,
+            adopted: false,
         },
     }
 }

@@ -246,7 +246,7 @@ fn the_jar_comes_first(stand: &Stand, up: &[u8], request: &AppRequest<'_>) {
         expires: None,
         created: NOW,
         same_site: None,
-        brought_to: None,
+        adopted: false,
     };
     let jar = [kept(b"sessionid"), kept(b"wp-secret")];
     let segments = segments(up);

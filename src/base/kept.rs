@@ -59,10 +59,10 @@ pub struct KeptCookie {
     pub created: Time,
     /// What the app asked for; `None` counts as Lax.
     pub same_site: Option<SameSite>,
-    /// The path of the request with which a browser brought it, if it was not the app that set it. Then its Domain and
-    /// Path are a guess, and it gives way to what the app says of that name for this path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub brought_to: Option<Box<str>>,
+    /// Whether a browser brought it, and not the app. Then its Domain and Path are a guess, and it gives way to what the
+    /// app says of that name for the path of the request that brought it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl CookieIdentity {
@@ -75,46 +75,11 @@ impl CookieIdentity {
     }
 }
 
-/// How much of a path is remembered with what a browser has brought. What is deeper counts as unknown.
-const BROUGHT_TO_BYTES_MAX: usize = 256;
-
 impl KeptCookie {
     /// What it weighs against a session's limit, in bytes.
     pub fn weight_bytes(&self) -> usize {
         let CookieIdentity { name, domain, path } = &self.identity;
-        let brought_to = self.brought_to.as_ref().map_or(0, |path| path.len() + 16);
-        name.len() + self.value.len() + domain.len() + path.len() + brought_to + 48
-    }
-
-    /// `path` as it is remembered of a request that brought a cookie.
-    pub fn brought_to(path: &str) -> Box<str> {
-        path.get(..path.floor_char_boundary(BROUGHT_TO_BYTES_MAX))
-            .unwrap_or(path)
-            .into()
-    }
-
-    /// Whether a browser brought it, and the app may mean it when it speaks of `said`.
-    pub fn may_be(&self, said: &CookieIdentity) -> bool {
-        let brought_to = self.brought_to.as_deref();
-        self.identity.name == said.name
-            && brought_to.is_some_and(|path| {
-                let is_cut = path.len() + 4 > BROUGHT_TO_BYTES_MAX;
-                said.covers(path) || is_cut && said.path.starts_with(path)
-            })
-    }
-}
-
-/// Tells a copy that a browser has brought from all others of its name, without its value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CopyMark(u64);
-
-impl CopyMark {
-    /// Of this name and value.
-    pub fn of(name: &[u8], value: &[u8]) -> Self {
-        let hash = framed::hash(&[b"cloakroom copy v1", name, value]);
-        let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        Self(u64::from_be_bytes(*first))
+        name.len() + self.value.len() + domain.len() + path.len() + 48
     }
 }
 
@@ -124,6 +89,62 @@ impl std::fmt::Debug for KeptCookie {
             .field("identity", &self.identity)
             .field("value", &"<redacted>")
             .finish()
+    }
+}
+
+/// How much of a path is remembered with what a browser has brought. What is deeper counts as unknown.
+const BROUGHT_TO_BYTES_MAX: usize = 256;
+
+/// What a browser once brought and a jar took over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TakenCopy {
+    /// Tells it from all others of its name, without its value.
+    mark: u64,
+    /// The path of the request that brought it.
+    brought_to: Box<str>,
+}
+
+impl TakenCopy {
+    /// Of this name and value, on a request for `path`.
+    pub fn of(name: &[u8], value: &[u8], path: &str) -> Self {
+        let end = path.floor_char_boundary(BROUGHT_TO_BYTES_MAX);
+        Self {
+            mark: Self::mark(name, value),
+            brought_to: path.get(..end).unwrap_or(path).into(),
+        }
+    }
+
+    fn mark(name: &[u8], value: &[u8]) -> u64 {
+        let hash = framed::hash(&[b"cloakroom copy v1", name, value]);
+        let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        u64::from_be_bytes(*first)
+    }
+
+    /// The one among `taken` with this name and value.
+    pub fn find<'t>(taken: &'t [Self], name: &[u8], value: &[u8]) -> Option<&'t Self> {
+        if taken.is_empty() {
+            return None;
+        }
+        let mark = Self::mark(name, value);
+        taken.iter().find(|copy| copy.mark == mark)
+    }
+
+    /// The path of the request that brought it, as far as that is remembered.
+    pub const fn brought_to(&self) -> &str {
+        &self.brought_to
+    }
+
+    /// Whether the app may mean it when it speaks of that name at `said`.
+    pub fn may_be_at(&self, said: &CookieIdentity) -> bool {
+        let path = &*self.brought_to;
+        // A character that did not fit has four bytes at most.
+        let is_cut = path.len() + 4 > BROUGHT_TO_BYTES_MAX;
+        said.covers(path) || is_cut && said.path.starts_with(path)
+    }
+
+    /// What it weighs against a session's limit, in bytes.
+    pub const fn weight_bytes(&self) -> usize {
+        self.brought_to.len() + 48
     }
 }
 

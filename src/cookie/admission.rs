@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::incoming::{Held, Incoming, written};
 use super::jar::{AppRequest, bare_path, is_for};
 use super::owner::Adoption;
@@ -11,7 +13,7 @@ use super::policy::{Binding, CookiePolicy, CookieRule, Mode};
 use super::rivals::{JarOf, Share};
 use super::seal::{Context, Form, Label, Unopened, ValueKeys};
 use crate::base::clock::Time;
-use crate::base::kept::{CookieIdentity, CopyMark, KeptCookie};
+use crate::base::kept::{CookieIdentity, KeptCookie, TakenCopy};
 
 /// What held pairs are judged by.
 #[derive(Clone, Copy)]
@@ -25,7 +27,7 @@ pub struct Bench<'a> {
     /// The site's jar in the session.
     pub jar: &'a [KeptCookie],
     /// What it has taken over from browsers before.
-    pub taken: &'a [CopyMark],
+    pub taken: &'a [TakenCopy],
     /// The jars of other sites in it.
     pub jar_of: JarOf<'a>,
     /// Whether a cookie may go into it.
@@ -288,34 +290,35 @@ impl CookieRule {
     }
 }
 
-fn kept_as<'j>(jar: &'j [KeptCookie], name: &[u8]) -> impl Iterator<Item = &'j KeptCookie> + Clone {
+fn kept_as<'j>(jar: &'j [KeptCookie], name: &[u8]) -> impl Iterator<Item = &'j KeptCookie> {
     jar.iter().filter(move |kept| *kept.identity.name == *name)
 }
 
 impl Bench<'_> {
     /// The path for which the jar takes `pair` over; `None` where it has had it, or has something in its place.
     fn path_for<'r>(&self, pair: &Pair<'_>, request: &AppRequest<'r>) -> Option<&'r str> {
-        let is_left =
-            !self.taken.is_empty() && self.taken.contains(&CopyMark::of(pair.name, pair.value));
+        let is_left = TakenCopy::find(self.taken, pair.name, pair.value).is_some();
         let mut kept = kept_as(self.jar, pair.name);
-        let is_answered = kept.any(|kept| kept.brought_to.is_none() && is_for(kept, request));
+        let is_answered = kept.any(|kept| !kept.adopted && is_for(kept, request));
         if is_left || is_answered {
             return None;
         }
-        let guesses = kept_as(self.jar, pair.name).filter_map(|kept| kept.brought_to.as_deref());
-        path_beside(guesses, bare_path(request.path))
+        let guesses = kept_as(self.jar, pair.name).filter(|kept| kept.adopted);
+        // Where nobody remembers any more, it may have been anywhere.
+        let paths = guesses.map(|kept| {
+            let taken = TakenCopy::find(self.taken, pair.name, &kept.value);
+            taken.map(TakenCopy::brought_to)
+        });
+        let paths: Option<SmallVec<[&str; 4]>> = paths.collect();
+        path_beside(&paths?, bare_path(request.path))
     }
 }
 
 /// `/`, or where that is taken the nearest folder above `path` in which none of `others` lies. They came on requests for
 /// these, so that a cookie which did not come with them stands beneath.
-fn path_beside<'p, 'o>(
-    others: impl Iterator<Item = &'o str> + Clone,
-    path: &'p str,
-) -> Option<&'p str> {
+fn path_beside<'p>(others: &[&str], path: &'p str) -> Option<&'p str> {
     let is_taken = |folder: &str| {
-        let mut others = others.clone();
-        others.any(|other| {
+        others.iter().any(|other| {
             let rest = other.strip_prefix(folder);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
@@ -341,7 +344,7 @@ fn adopted(pair: &Pair<'_>, path: &str, rule: &CookieRule, request: &AppRequest<
         expires: overrides.max_age.map(|age| request.now.plus(age)),
         created: request.now,
         same_site: overrides.same_site,
-        brought_to: Some(KeptCookie::brought_to(bare_path(request.path))),
+        adopted: true,
     }
 }
 

@@ -28,7 +28,7 @@ impl CookiePolicy {
         let mut kept = cookies_for(jar, request);
         // A rule may have changed since: what is passed now is no longer the jar's to answer.
         kept.retain(|cookie| self.rule_for(&cookie.identity.name).mode.is_kept());
-        if kept.iter().any(|cookie| cookie.brought_to.is_some()) {
+        if kept.iter().any(|cookie| cookie.adopted) {
             drop_guesses(&mut kept, passed.clone());
         }
         let is_kept = |name: &[u8]| kept.iter().any(|cookie| *cookie.identity.name == *name);
@@ -70,11 +70,11 @@ fn drop_guesses<'p>(kept: &mut Chosen<'_>, passed: impl Iterator<Item = &'p [u8]
     let all = kept.clone();
     let is_right = |other: &KeptCookie, guess: &KeptCookie| {
         let is_nearer = other.identity.path.len() > guess.identity.path.len();
-        other.identity.name == guess.identity.name && (other.brought_to.is_none() || is_nearer)
+        other.identity.name == guess.identity.name && (!other.adopted || is_nearer)
     };
     kept.retain(|cookie| {
         let name = &*cookie.identity.name;
-        cookie.brought_to.is_none()
+        !cookie.adopted
             || !all.iter().any(|other| is_right(other, cookie))
                 && !passed.clone().any(|pair| name_of(pair) == name)
     });

@@ -109,7 +109,7 @@ pub fn receive(set: &SetCookie<'_>, request: &AppRequest<'_>) -> Result<JarAct, 
         expires,
         created: request.now,
         same_site: set.same_site,
-        brought_to: None,
+        adopted: false,
     }))
 }
 

@@ -10,7 +10,7 @@ use super::site::Site;
 use super::told::{name_in, shown};
 use super::witness::Witness;
 use crate::base::clock::Time;
-use crate::base::kept::{CookieIdentity, KeptCookie};
+use crate::base::kept::{CookieIdentity, KeptCookie, TakenCopy};
 use crate::base::meter::{Count, Meter};
 use crate::cookie::jar::{AppRequest, JarAct, bare_path};
 use crate::cookie::outgoing::Outgoing;
@@ -117,20 +117,44 @@ fn adopt(
     if begins_anew {
         forget_lingering(parting, scene);
     }
+    let path = bare_path(scene.request.path);
+    let is_meant = |said: &CookieIdentity, brought: &KeptCookie| {
+        said.name == brought.identity.name && said.covers(path)
+    };
     for cookie in adopted {
         let name = cookie.identity.name.clone();
-        let is_answered = change.cookies.iter().any(|edit| match edit {
-            JarEdit::Put { cookie: said, .. } => cookie.may_be(&said.identity),
-            JarEdit::Remove { identity, .. } => cookie.may_be(identity),
-            JarEdit::Adopt { .. } | JarEdit::Empty { .. } => false,
+        let mut answers = change.cookies.iter().filter_map(|edit| match edit {
+            JarEdit::Put { cookie: said, .. } => Some((&said.identity, true)),
+            JarEdit::Remove { identity, .. } => Some((identity, record.is_some())),
+            JarEdit::Adopt { .. } | JarEdit::Empty { .. } => None,
         });
-        if !is_answered && !begins_anew {
-            let site = site.name.to_string();
+        let answer = answers.find(|(said, _)| is_meant(said, &cookie));
+        // Without a session nobody can remember what must not come back.
+        if answer.is_none_or(|(_, has_session)| has_session) {
+            let stays = answer.is_none() && !begins_anew;
+            let edits = take_over(cookie, stays, scene);
             // Before what the response sets, in the jar as it was in the browser.
-            change.cookies.insert(0, JarEdit::Adopt { site, cookie });
+            change.cookies.splice(0..0, edits);
         }
         parting.moved.push(name);
     }
+}
+
+/// Puts a cookie that the browser brought into the jar. One that does not stay is remembered all the same: the browser may
+/// go on bringing it.
+fn take_over(cookie: KeptCookie, stays: bool, scene: Scene<'_, '_>) -> Vec<JarEdit> {
+    let site = scene.site.name.to_string();
+    let gone = (!stays).then(|| JarEdit::Remove {
+        site: site.clone(),
+        identity: cookie.identity.clone(),
+    });
+    let brought_to = bare_path(scene.request.path).into();
+    let adopt = JarEdit::Adopt {
+        site,
+        cookie,
+        brought_to,
+    };
+    [adopt].into_iter().chain(gone).collect()
 }
 
 /// Has the browser forget what it was to hold for other sites, but for what their apps get from it.
@@ -277,9 +301,17 @@ fn keep(
     };
     // Where an adopted cookie really was for is not known, so that it gives way to every word of the app's that may be
     // on it.
-    let guesses = jar
-        .iter()
-        .filter(|kept| kept.may_be(identity) && kept.identity != *identity);
+    let taken = scene
+        .record
+        .map_or(&[][..], |record| record.taken(&site.name));
+    let guesses = jar.iter().filter(|kept| {
+        let is_guess = kept.adopted && kept.identity.name == identity.name;
+        let may_be_meant = || {
+            TakenCopy::find(taken, &identity.name, &kept.value)
+                .is_none_or(|copy| copy.may_be_at(identity))
+        };
+        is_guess && kept.identity != *identity && may_be_meant()
+    });
     for guess in guesses {
         change.cookies.push(JarEdit::Remove {
             site: site.name.to_string(),

@@ -79,6 +79,8 @@ pub enum JarEdit {
         site: String,
         /// The cookie.
         cookie: KeptCookie,
+        /// The path of the request that brought it.
+        brought_to: Box<str>,
     },
     /// Takes a cookie out.
     Remove {
@@ -173,8 +175,14 @@ impl Change {
                     put(record, site, cookie, now);
                     evict(record, site, terms.jar_cookies_max, &mut evicted);
                 }
-                JarEdit::Adopt { site, cookie } => {
-                    if record.take_over(site, cookie) && !has_in_its_place(record, site, cookie) {
+                JarEdit::Adopt {
+                    site,
+                    cookie,
+                    brought_to,
+                } => {
+                    if record.take_over(site, cookie, brought_to)
+                        && !has_in_its_place(record, site, cookie, brought_to)
+                    {
                         put(record, site, cookie, now);
                         evict(record, site, terms.jar_cookies_max, &mut evicted);
                     }
@@ -214,10 +222,9 @@ impl Change {
 }
 
 /// Whether the jar has a cookie that goes where a browser brought `cookie` to.
-fn has_in_its_place(record: &Record, site: &str, cookie: &KeptCookie) -> bool {
-    let path = cookie.brought_to.as_deref().unwrap_or_default();
+fn has_in_its_place(record: &Record, site: &str, cookie: &KeptCookie, brought_to: &str) -> bool {
     record.jar(site).iter().any(|kept| {
-        let is_apps_own = kept.brought_to.is_none() && kept.identity.covers(path);
+        let is_apps_own = !kept.adopted && kept.identity.covers(brought_to);
         kept.identity.name == cookie.identity.name
             && (is_apps_own || kept.identity == cookie.identity)
     })

@@ -8,7 +8,7 @@ use super::home::Home;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
-use crate::base::kept::{BrowserCopy, CopyMark, KeptCookie};
+use crate::base::kept::{BrowserCopy, KeptCookie, TakenCopy};
 use crate::base::small_map::SmallMap;
 
 /// What a session knows. Immutable once in a store; a change makes a new one.
@@ -56,7 +56,7 @@ pub struct Record {
     /// What browsers have brought to each site and a jar took over, the newest last: none of it is taken over again.
     /// Boxed, because few sessions have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taken: Option<Box<SmallMap<Vec<CopyMark>>>>,
+    pub taken: Option<Box<SmallMap<Vec<TakenCopy>>>>,
 }
 
 /// What [`Record::copies`] holds.
@@ -181,15 +181,15 @@ impl Record {
     }
 
     /// What browsers have brought to `site` and its jar took over.
-    pub fn taken(&self, site: &str) -> &[CopyMark] {
+    pub fn taken(&self, site: &str) -> &[TakenCopy] {
         let taken = self.taken.as_ref().and_then(|taken| taken.get(site));
         taken.map_or(&[], Vec::as_slice)
     }
 
     /// Remembers that the jar of `site` takes it over; false where it already has.
-    pub(super) fn take_over(&mut self, site: &str, cookie: &KeptCookie) -> bool {
-        let mark = CopyMark::of(&cookie.identity.name, &cookie.value);
-        if self.taken(site).contains(&mark) {
+    pub(super) fn take_over(&mut self, site: &str, cookie: &KeptCookie, brought_to: &str) -> bool {
+        let (name, value) = (&cookie.identity.name, &cookie.value);
+        if TakenCopy::find(self.taken(site), name, value).is_some() {
             return false;
         }
         let taken = self.taken.get_or_insert_default();
@@ -197,7 +197,7 @@ impl Record {
         if taken.len() >= TAKEN_MAX {
             taken.remove(0);
         }
-        taken.push(mark);
+        taken.push(TakenCopy::of(name, value, brought_to));
         true
     }
 
@@ -281,10 +281,8 @@ impl Record {
         let data: usize = data.map(|(key, value)| entry_bytes(key, value)).sum();
         let cleared = self.cleared.iter().flat_map(|cleared| cleared.keys());
         let cleared: usize = cleared.map(|site| site.len() + 16).sum();
-        let taken = self.taken.iter().flat_map(|taken| taken.iter());
-        let taken: usize = taken
-            .map(|(site, marks)| site.len() + 24 * marks.len())
-            .sum();
+        let taken = self.taken.iter().flat_map(|taken| taken.values());
+        let taken: usize = taken.flatten().map(TakenCopy::weight_bytes).sum();
         256 + jars + user + data + cleared + taken + self.copies_bytes()
     }
 }

@@ -169,7 +169,7 @@ mod tests {
             expires: Some(secs(1_800_000_000)),
             created: secs(1_700_000_000),
             same_site: Some(SameSite::Lax),
-            brought_to: None,
+            adopted: false,
         };
         record.jars.insert("shop", vec![cookie]);
         Session {

@@ -213,7 +213,7 @@ pub fn put(name: &str) -> Change {
         expires: None,
         created: START,
         same_site: None,
-        brought_to: None,
+        adopted: false,
     };
     let site = "shop".into();
     Change {

@@ -40,7 +40,7 @@ fn policy() -> CookiePolicy {
 
 fn kept(name: &str, value: &str) -> KeptCookie {
     KeptCookie {
-        brought_to: None,
+        adopted: false,
         ..adopted(
             &pairs([format!("{name}={value}").as_bytes()].into_iter())
                 .next()

@@ -339,7 +339,7 @@ fn the_app_gets_the_jar_first_and_never_one_name_from_both() {
         expires: None,
         created: Time::from_secs(1),
         same_site: None,
-        brought_to: None,
+        adopted: false,
     };
     let jar = [
         kept("sessionid", "root", "/"),

@@ -52,7 +52,7 @@ fn put(name: &str, value: &str, created: Time) -> Change {
         expires: None,
         created,
         same_site: None,
-        brought_to: None,
+        adopted: false,
     };
     let site = "shop".into();
     Change {
