@@ -209,7 +209,7 @@ fn it_is_hard(stand: &Stand, read: &Line, field: &[u8], mode: Mode, request: &Ap
 fn it_is_kept(read: &Line, act: JarAct, request: &AppRequest<'_>) {
     let identity = match &act {
         JarAct::Put(cookie) => &cookie.identity,
-        JarAct::Remove(identity) => identity,
+        JarAct::Remove { identity, .. } => identity,
     };
     assert_eq!(*identity.name, *read.name);
     assert!(identity.path.starts_with('/'));

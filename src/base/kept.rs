@@ -105,38 +105,62 @@ pub struct TakenCopy {
 }
 
 impl TakenCopy {
-    /// Of this name and value, on a request for `path`.
-    pub fn of(name: &[u8], value: &[u8], path: &str) -> Self {
+    /// Of this cookie, which is for the host that it was brought to, on a request for `path`.
+    pub fn of(cookie: &KeptCookie, path: &str) -> Self {
         let end = path.floor_char_boundary(BROUGHT_TO_BYTES_MAX);
+        let CookieIdentity { name, domain, .. } = &cookie.identity;
         Self {
-            mark: Self::mark(name, value),
+            mark: Self::mark(name, &cookie.value, domain),
             brought_to: path.get(..end).unwrap_or(path).into(),
         }
     }
 
-    fn mark(name: &[u8], value: &[u8]) -> u64 {
-        let hash = framed::hash(&[b"cloakroom copy v1", name, value]);
+    fn mark(name: &[u8], value: &[u8], host: &str) -> u64 {
+        let hash = framed::hash(&[b"cloakroom copy v1", name, value, host.as_bytes()]);
         let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 8], &[]));
         u64::from_be_bytes(*first)
     }
 
-    /// The one among `taken` with this name and value.
-    pub fn find<'t>(taken: &'t [Self], name: &[u8], value: &[u8]) -> Option<&'t Self> {
+    /// The one among `taken` with this name and value that came to `host`.
+    pub fn find<'t>(taken: &'t [Self], name: &[u8], value: &[u8], host: &str) -> Option<&'t Self> {
         if taken.is_empty() {
             return None;
         }
-        let mark = Self::mark(name, value);
+        let mark = Self::mark(name, value, host);
         taken.iter().find(|copy| copy.mark == mark)
     }
 
-    /// The path of the request that brought it, as far as that is remembered.
-    pub const fn brought_to(&self) -> &str {
-        &self.brought_to
+    /// The folder for which a jar takes `pair` over that came to `host` and `path`: `/`, or where a cookie stands that was
+    /// brought, the nearest above `path` in which none was. It did not come with those, so that it stands beneath. `None`
+    /// where there is none, or where nobody remembers any more.
+    pub fn folder_beside<'p>(
+        taken: &[Self],
+        jar: &[KeptCookie],
+        (name, host): (&[u8], &str),
+        path: &'p str,
+    ) -> Option<&'p str> {
+        let brought = jar.iter().filter(|kept| {
+            kept.adopted && *kept.identity.name == *name && *kept.identity.domain == *host
+        });
+        let others = brought.map(|kept| Self::find(taken, name, &kept.value, host));
+        let others = others.collect::<Option<Vec<_>>>()?;
+        let is_taken = |folder: &str| {
+            others.iter().any(|other| {
+                let rest = other.brought_to.strip_prefix(folder);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        let folders = path.match_indices('/').map(|(at, _)| path.get(..at));
+        let free = folders.flatten().find(|folder| !is_taken(folder))?;
+        Some(if free.is_empty() { "/" } else { free })
     }
 
-    /// Whether the app may mean it when it speaks of that name at `said`.
-    pub fn may_be_at(&self, said: &CookieIdentity) -> bool {
+    /// Whether the app may mean it, which stands as `guess` in the jar, when it speaks of that name at `said`.
+    pub fn may_be_at(&self, guess: &CookieIdentity, said: &CookieIdentity) -> bool {
         let path = &*self.brought_to;
+        if said.path == guess.path {
+            return true;
+        }
         // A character that did not fit has four bytes at most.
         let is_cut = path.len() + 4 > BROUGHT_TO_BYTES_MAX;
         said.covers(path) || is_cut && said.path.starts_with(path)

@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use super::incoming::{Held, Incoming, written};
 use super::jar::{AppRequest, bare_path, is_for};
 use super::owner::Adoption;
@@ -297,37 +295,15 @@ fn kept_as<'j>(jar: &'j [KeptCookie], name: &[u8]) -> impl Iterator<Item = &'j K
 impl Bench<'_> {
     /// The path for which the jar takes `pair` over; `None` where it has had it, or has something in its place.
     fn path_for<'r>(&self, pair: &Pair<'_>, request: &AppRequest<'r>) -> Option<&'r str> {
-        let is_left = TakenCopy::find(self.taken, pair.name, pair.value).is_some();
+        let is_left = TakenCopy::find(self.taken, pair.name, pair.value, request.host).is_some();
         let mut kept = kept_as(self.jar, pair.name);
         let is_answered = kept.any(|kept| !kept.adopted && is_for(kept, request));
         if is_left || is_answered {
             return None;
         }
-        let guesses = kept_as(self.jar, pair.name).filter(|kept| kept.adopted);
-        // Where nobody remembers any more, it may have been anywhere.
-        let paths = guesses.map(|kept| {
-            let taken = TakenCopy::find(self.taken, pair.name, &kept.value);
-            taken.map(TakenCopy::brought_to)
-        });
-        let paths: Option<SmallVec<[&str; 4]>> = paths.collect();
-        path_beside(&paths?, bare_path(request.path))
+        let place = (pair.name, request.host);
+        TakenCopy::folder_beside(self.taken, self.jar, place, bare_path(request.path))
     }
-}
-
-/// `/`, or where that is taken the nearest folder above `path` in which none of `others` lies. They came on requests for
-/// these, so that a cookie which did not come with them stands beneath.
-fn path_beside<'p>(others: &[&str], path: &'p str) -> Option<&'p str> {
-    let is_taken = |folder: &str| {
-        others.iter().any(|other| {
-            let rest = other.strip_prefix(folder);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-    };
-    let mut folders = path
-        .match_indices('/')
-        .map(|(at, _)| path.get(..at).unwrap_or_default());
-    let free = folders.find(|folder| !is_taken(folder))?;
-    Some(if free.is_empty() { "/" } else { free })
 }
 
 /// The browser does not say which Path and Domain a cookie has: it is taken for one of the whole host, unless that is taken.

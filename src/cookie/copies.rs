@@ -49,7 +49,11 @@ impl CookiePolicy {
     }
 
     /// Whether the policy, which is another site's, has a copy in what a browser brought here. `jar` is that site's.
-    pub fn has_copy(&self, pair: &Pair<'_>, jar: &[KeptCookie]) -> bool {
+    pub fn has_copy(&self, pair: &Pair<'_>, jar: &[KeptCookie], ticket_name: &[u8]) -> bool {
+        // A mark is sealed too, and nobody's copy.
+        if self.is_ours_to_somebody(pair.name, ticket_name) {
+            return false;
+        }
         let rule = self.rule_for(pair.name);
         let is_kept =
             |kept: &KeptCookie| (&*kept.identity.name, &*kept.value) == (pair.name, pair.value);

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether `host` is `domain` or lies beneath it (RFC 6265bis 5.1.3). An IP address lies beneath nothing.
-pub(super) fn matches(host: &str, domain: &str) -> bool {
+pub fn matches(host: &str, domain: &str) -> bool {
     if host == domain {
         return true;
     }

@@ -39,7 +39,12 @@ pub enum JarAct {
     /// Puts a cookie in. One of the same identity that is there keeps its creation time; the record sees to that.
     Put(KeptCookie),
     /// Takes a cookie out.
-    Remove(CookieIdentity),
+    Remove {
+        /// Which.
+        identity: CookieIdentity,
+        /// Whether the app means the one for this very host.
+        host_only: bool,
+    },
 }
 
 /// What goes with a request, without an allocation for as many as an app has.
@@ -98,7 +103,12 @@ pub fn receive(set: &SetCookie<'_>, request: &AppRequest<'_>) -> Result<JarAct, 
         path: path.into(),
     };
     let expires = match set.ends(request.now) {
-        Ends::Past => return Ok(JarAct::Remove(identity)),
+        Ends::Past => {
+            return Ok(JarAct::Remove {
+                identity,
+                host_only,
+            });
+        }
         Ends::At(end) => Some(end),
         Ends::WithSession => None,
     };

@@ -45,7 +45,7 @@ pub mod seal;
 pub mod attributes;
 
 mod date;
-mod domain;
+pub mod domain;
 mod incoming;
 mod label;
 mod reading;

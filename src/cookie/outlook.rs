@@ -30,7 +30,7 @@ pub enum Outlook {
     Copy,
     /// The same; where the jar has none it goes up, because the policy only reports.
     CopyReported,
-    /// It goes up and moves into the jar, if that has none of its name; until then.
+    /// It goes up and moves into the jar, if that has not had it nor anything in its place; until then.
     Moves(Time),
     /// The browser is told to hold it no more.
     Expires(Time),

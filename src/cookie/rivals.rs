@@ -123,19 +123,24 @@ impl CookiePolicy {
     }
 
     /// Whether another host of ours is to find what a browser holds under that name for a domain. What it would take over
-    /// is somebody's once they have logged in, and no mark tells another host so.
-    pub fn spares_domain(&self, name: &[u8], now: Time, is_logged_in: bool) -> bool {
+    /// is settled once somebody has logged in or out: it was theirs, and no mark tells another host so.
+    pub fn spares_domain(&self, name: &[u8], now: Time, is_settled: bool) -> bool {
         match self.share_of_domain(name, now) {
             Share::Read => true,
-            Share::Shared => !is_logged_in || self.leaves(name, now),
+            Share::Shared => !is_settled || self.leaves(name, now),
             Share::Alone | Share::Ceded => false,
         }
     }
 
+    /// Whether another host of ours wants it if it is for a domain.
+    pub fn is_shared_in_domain(&self, name: &[u8], now: Time) -> bool {
+        self.share_of_domain(name, now) != Share::Alone
+    }
+
     /// Whether no host of ours is to find it any more, although sites of this one have yet to take it over.
-    pub fn ends_in_domain(&self, name: &[u8], now: Time, is_logged_in: bool) -> bool {
+    pub fn ends_in_domain(&self, name: &[u8], now: Time, is_settled: bool) -> bool {
         let is_shared = self.share_of_domain(name, now) != Share::Alone;
-        is_shared && !self.spares_domain(name, now, is_logged_in)
+        is_shared && !self.spares_domain(name, now, is_settled)
     }
 
     /// How a cookie `name` is shared with other hosts if it is for a domain.

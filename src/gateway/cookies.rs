@@ -63,6 +63,10 @@ pub(super) struct Parting<'a> {
     pub waits: bool,
     /// Names of copies that the browser should hold no more.
     pub stale: Vec<Box<[u8]>>,
+    /// Names of copies for this host alone that the browser should hold no more.
+    pub narrowed: Vec<Box<[u8]>>,
+    /// Whether it is clear whose the browser's cookies were: nobody else is to find them.
+    pub settles: bool,
     /// Copies that are good for nothing in another session than the one they came with.
     pub copies: Vec<Found>,
     /// Copies that are good for nothing any more.
@@ -178,6 +182,7 @@ impl Parting<'_> {
         self.mirrored.clear();
         self.unbound.retain(|unbound| !unbound.needs_session());
         self.moved.clear();
+        self.settles = true;
         self.gone.append(&mut self.copies);
     }
 
@@ -203,6 +208,7 @@ impl Parting<'_> {
             && self.moved.is_empty()
             && self.lingering.is_empty()
             && self.stale.is_empty()
+            && self.narrowed.is_empty()
             && self.copies.is_empty()
             && self.gone.is_empty()
             && self.mark.is_none()
@@ -274,18 +280,20 @@ impl Parting<'_> {
                 expired.shadows_of_mark();
             }
             let is_over = |name: &[u8]| !set.contains(&name);
+            let has_user = written.record.is_some_and(|record| record.user.is_some());
+            let is_settled = has_user || self.settles;
+            let (cookies, now) = (&site.cookies, request.now);
+            let spares = |name: &[u8]| cookies.spares_domain(name, now, is_settled);
             let stale = self.stale.iter().filter(|name| is_over(name));
-            stale.for_each(|name| expired.named(name));
+            stale.for_each(|name| expired.named(name, spares(name)));
+            let narrowed = self.narrowed.iter().filter(|name| is_over(name));
+            narrowed.for_each(|name| expired.named(name, true));
             let moved = moved.into_iter().filter(|name| is_over(name));
             let moved = moved.filter(|name| !self.lingering.contains(name));
-            let is_logged_in = written.record.is_some_and(|record| record.user.is_some());
-            let (cookies, now) = (&site.cookies, request.now);
-            moved.for_each(|name| {
-                expired.moved(name, cookies.spares_domain(name, now, is_logged_in));
-            });
+            moved.for_each(|name| expired.named(name, spares(name)));
             let lingering = self.lingering.iter().filter(|name| is_over(name));
             lingering
-                .filter(|name| cookies.ends_in_domain(name, now, is_logged_in))
+                .filter(|name| cookies.ends_in_domain(name, now, is_settled))
                 .for_each(|name| expired.of_domain(name));
             gone.for_each(|copy| expired.found(copy));
             deletions = expired.fitting();

@@ -100,6 +100,7 @@ impl Scene<'_, '_> {
             return all;
         };
         let fields = || came.iter().map(HeaderValue::as_bytes);
+        let ticket_name = self.gateway.desk.cookie.name().as_bytes();
         let others = self.gateway.sites().filter(|other| {
             let may_have = record.bond.is_some() || !record.jar(&other.name).is_empty();
             may_have && other.name != self.site.name
@@ -108,7 +109,9 @@ impl Scene<'_, '_> {
             for pair in pairs(fields()) {
                 // Two of a name may be one of each site, and which is which a browser does not say.
                 let is_alone = || pairs(fields()).filter(|it| it.name == pair.name).count() == 1;
-                let is_ours = other.cookies.has_copy(&pair, record.jar(&other.name));
+                let is_ours = other
+                    .cookies
+                    .has_copy(&pair, record.jar(&other.name), ticket_name);
                 if is_ours && (!self.may_own(pair.name) || is_alone()) {
                     all.push(Found {
                         site: (*other.name).into(),
@@ -239,14 +242,6 @@ impl<'a> Deletions<'a> {
         self.add(Kind::Ticket, shadows);
     }
 
-    /// Of what has moved into the jar of this site; what is for a domain stays where it is spared.
-    pub fn moved(&mut self, name: &[u8], spares_domain: bool) {
-        let (host, path) = (self.request.visitor_host, self.request.path);
-        let mut fields = expire::deletions(name, host, path, None);
-        fields.retain(|field| !(spares_domain && is_for_domain(field)));
-        self.add(Kind::Other, fields);
-    }
-
     /// Of what is for a domain, and not for this host alone.
     pub fn of_domain(&mut self, name: &[u8]) {
         let (host, path) = (self.request.visitor_host, self.request.path);
@@ -255,13 +250,20 @@ impl<'a> Deletions<'a> {
         self.add(Kind::Other, fields);
     }
 
-    /// Of this site's cookie called `name`, wherever it came from.
-    pub fn named(&mut self, name: &[u8]) {
-        self.found(&Found {
-            site: (*self.site.name).into(),
-            name: name.into(),
-            stand: Stand::Somewhere,
-        });
+    /// Of this site's cookie called `name`, wherever it came from; what is for a domain stays where it is spared.
+    pub fn named(&mut self, name: &[u8], spares_domain: bool) {
+        let (host, path) = (self.request.visitor_host, self.request.path);
+        let mut fields = expire::deletions(name, host, path, None);
+        fields.retain(|field| !(spares_domain && is_for_domain(field)));
+        let is_mirrored = self.site.cookies.rule_for(name).mode == Mode::Mirror;
+        self.add(
+            if is_mirrored {
+                Kind::Mirrored
+            } else {
+                Kind::Other
+            },
+            fields,
+        );
     }
 
     /// Of this one.

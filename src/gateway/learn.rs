@@ -12,6 +12,7 @@ use super::witness::Witness;
 use crate::base::clock::Time;
 use crate::base::kept::{CookieIdentity, KeptCookie, TakenCopy};
 use crate::base::meter::{Count, Meter};
+use crate::cookie::domain;
 use crate::cookie::jar::{AppRequest, JarAct, bare_path};
 use crate::cookie::outgoing::Outgoing;
 use crate::cookie::screen::OBSOLETE_FIELDS;
@@ -107,7 +108,7 @@ fn adopt(
     parting: &mut Parting<'_>,
     scene: Scene<'_, '_>,
 ) {
-    let Scene { site, record, .. } = scene;
+    let record = scene.record;
     // Nothing goes along into a login that begins anew, nor from one user to the next.
     let has_user = record.is_some_and(|record| record.user.is_some());
     let begins_anew = match change.turn {
@@ -119,23 +120,19 @@ fn adopt(
     }
     let path = bare_path(scene.request.path);
     let is_meant = |said: &CookieIdentity, brought: &KeptCookie| {
-        said.name == brought.identity.name && said.covers(path)
+        let is_there = said.path == brought.identity.path || said.covers(path);
+        said.name == brought.identity.name && is_there
     };
     for cookie in adopted {
         let name = cookie.identity.name.clone();
-        let mut answers = change.cookies.iter().filter_map(|edit| match edit {
-            JarEdit::Put { cookie: said, .. } => Some((&said.identity, true)),
-            JarEdit::Remove { identity, .. } => Some((identity, record.is_some())),
-            JarEdit::Adopt { .. } | JarEdit::Empty { .. } => None,
+        let is_answered = change.cookies.iter().any(|edit| match edit {
+            JarEdit::Put { cookie: said, .. } => is_meant(&said.identity, &cookie),
+            JarEdit::Remove { identity, .. } => is_meant(identity, &cookie),
+            JarEdit::Adopt { .. } | JarEdit::Empty { .. } => false,
         });
-        let answer = answers.find(|(said, _)| is_meant(said, &cookie));
-        // Without a session nobody can remember what must not come back.
-        if answer.is_none_or(|(_, has_session)| has_session) {
-            let stays = answer.is_none() && !begins_anew;
-            let edits = take_over(cookie, stays, scene);
-            // Before what the response sets, in the jar as it was in the browser.
-            change.cookies.splice(0..0, edits);
-        }
+        let edits = take_over(cookie, !is_answered && !begins_anew, scene);
+        // Before what the response sets, in the jar as it was in the browser.
+        change.cookies.splice(0..0, edits);
         parting.moved.push(name);
     }
 }
@@ -160,6 +157,7 @@ fn take_over(cookie: KeptCookie, stays: bool, scene: Scene<'_, '_>) -> Vec<JarEd
 /// Has the browser forget what it was to hold for other sites, but for what their apps get from it.
 fn forget_lingering(parting: &mut Parting<'_>, scene: Scene<'_, '_>) {
     let (cookies, now) = (&scene.site.cookies, scene.request.now);
+    parting.settles = true;
     let lingering = std::mem::take(&mut parting.lingering).into_iter();
     let (mut over, read): (Vec<_>, Vec<_>) =
         lingering.partition(|name| cookies.may_expire(name, now));
@@ -271,7 +269,7 @@ fn screen_cookies<'s>(
                 // A copy may be left of a session that is no more, so that its deletion needs none.
                 match act {
                     JarAct::Put(_) => parting.mirrored.push(copy),
-                    JarAct::Remove(_) => parting.passed.push(copy),
+                    JarAct::Remove { .. } => parting.passed.push(copy),
                 }
                 keep(act, jar, change, parting, scene);
             }
@@ -295,9 +293,12 @@ fn keep(
 ) {
     let Scene { gateway, site, .. } = scene;
     gateway.meter.count(Count::CookiesKept);
-    let identity = match &act {
-        JarAct::Put(cookie) => &cookie.identity,
-        JarAct::Remove(identity) => identity,
+    let (identity, host_only) = match &act {
+        JarAct::Put(cookie) => (&cookie.identity, cookie.host_only),
+        JarAct::Remove {
+            identity,
+            host_only,
+        } => (identity, *host_only),
     };
     // Where an adopted cookie really was for is not known, so that it gives way to every word of the app's that may be
     // on it.
@@ -305,12 +306,16 @@ fn keep(
         .record
         .map_or(&[][..], |record| record.taken(&site.name));
     let guesses = jar.iter().filter(|kept| {
-        let is_guess = kept.adopted && kept.identity.name == identity.name;
+        let guess = &kept.identity;
+        let is_guess = kept.adopted && guess.name == identity.name && *guess != *identity;
+        // What came to one host is nothing to what another has for itself.
+        let is_here = guess.domain == identity.domain
+            || !host_only && domain::matches(&guess.domain, &identity.domain);
         let may_be_meant = || {
-            TakenCopy::find(taken, &identity.name, &kept.value)
-                .is_none_or(|copy| copy.may_be_at(identity))
+            TakenCopy::find(taken, &guess.name, &kept.value, &guess.domain)
+                .is_none_or(|copy| copy.may_be_at(guess, identity))
         };
-        is_guess && kept.identity != *identity && may_be_meant()
+        is_guess && is_here && may_be_meant()
     });
     for guess in guesses {
         change.cookies.push(JarEdit::Remove {
@@ -318,30 +323,38 @@ fn keep(
             identity: guess.identity.clone(),
         });
     }
-    if let JarAct::Remove(identity) = &act
+    if let JarAct::Remove { identity, .. } = &act
         && !parting.waits
     {
         // A copy that the browser still holds somewhere would come back.
         let (name, now) = (&identity.name, scene.request.now);
         let may_expire = site.cookies.may_expire(name, now);
         if may_expire && identity.covers(bare_path(scene.request.path)) {
-            parting.stale.push(name.clone());
-        } else if may_expire || site.cookies.leaves(name, now) {
+            // What stands for a domain it does not speak of may be another host's.
+            let is_narrow = host_only && site.cookies.is_shared_in_domain(name, now);
+            let names = if is_narrow {
+                &mut parting.narrowed
+            } else {
+                &mut parting.stale
+            };
+            names.push(name.clone());
+        }
+        if may_expire || site.cookies.leaves(name, now) {
             // The app's word as it would be without us: that very one goes, whoever else reads it.
-            parting.gone.push(said_of(identity, scene));
+            parting.gone.push(said_of(identity, host_only, scene));
         }
     }
     let site = site.name.to_string();
     change.cookies.push(match act {
         JarAct::Put(cookie) => JarEdit::Put { site, cookie },
-        JarAct::Remove(identity) => JarEdit::Remove { site, identity },
+        JarAct::Remove { identity, .. } => JarEdit::Remove { site, identity },
     });
 }
 
 /// Where the browser holds what the app means by a cookie of its jar.
-fn said_of(identity: &CookieIdentity, scene: Scene<'_, '_>) -> Found {
+fn said_of(identity: &CookieIdentity, host_only: bool, scene: Scene<'_, '_>) -> Found {
     let mut place = identity.clone();
-    if *place.domain == *scene.request.host {
+    if host_only {
         place.domain = "".into();
     }
     Found {

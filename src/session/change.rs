@@ -180,10 +180,8 @@ impl Change {
                     cookie,
                     brought_to,
                 } => {
-                    if record.take_over(site, cookie, brought_to)
-                        && !has_in_its_place(record, site, cookie, brought_to)
-                    {
-                        put(record, site, cookie, now);
+                    if let Some(cookie) = record.place_of(site, cookie, brought_to) {
+                        put(record, site, &cookie, now);
                         evict(record, site, terms.jar_cookies_max, &mut evicted);
                     }
                 }
@@ -219,15 +217,6 @@ impl Change {
             record.touched = record.touched.max(now);
         }
     }
-}
-
-/// Whether the jar has a cookie that goes where a browser brought `cookie` to.
-fn has_in_its_place(record: &Record, site: &str, cookie: &KeptCookie, brought_to: &str) -> bool {
-    record.jar(site).iter().any(|kept| {
-        let is_apps_own = !kept.adopted && kept.identity.covers(brought_to);
-        kept.identity.name == cookie.identity.name
-            && (is_apps_own || kept.identity == cookie.identity)
-    })
 }
 
 fn put(record: &mut Record, site: &str, cookie: &KeptCookie, now: Time) {

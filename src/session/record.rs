@@ -8,7 +8,7 @@ use super::home::Home;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
-use crate::base::kept::{BrowserCopy, KeptCookie, TakenCopy};
+use crate::base::kept::{BrowserCopy, CookieIdentity, KeptCookie, TakenCopy};
 use crate::base::small_map::SmallMap;
 
 /// What a session knows. Immutable once in a store; a change makes a new one.
@@ -69,8 +69,8 @@ const COPIES_MAX: usize = 16;
 /// How much they may weigh together. A browser takes a path of 1024 bytes, and some of those fit.
 const COPIES_BYTES_MAX: usize = 4096;
 
-/// How much of what was taken over is remembered for each site.
-const TAKEN_MAX: usize = 32;
+/// How much of what was taken over is remembered for each site: as much as fits a jar.
+const TAKEN_MAX: usize = 180;
 
 /// Who logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -186,10 +186,37 @@ impl Record {
         taken.map_or(&[], Vec::as_slice)
     }
 
+    /// `cookie`, which a browser brought, as the jar of `site` takes it over; `None` where it already has, or has something in
+    /// its place. A parallel request may have brought another one first: then this is for another folder.
+    pub(super) fn place_of(
+        &mut self,
+        site: &str,
+        cookie: &KeptCookie,
+        brought_to: &str,
+    ) -> Option<KeptCookie> {
+        let CookieIdentity { name, domain, .. } = &cookie.identity;
+        let jar = self.jar(site);
+        let is_answered = jar.iter().any(|kept| {
+            let is_here = !kept.host_only || kept.identity.domain == *domain;
+            let is_for = is_here && kept.identity.covers(brought_to);
+            !kept.adopted && kept.identity.name == *name && is_for
+        });
+        let mut placed = cookie.clone();
+        let mut is_free = true;
+        if jar.iter().any(|kept| kept.identity == cookie.identity) {
+            let place = (&**name, &**domain);
+            let folder = TakenCopy::folder_beside(self.taken(site), jar, place, brought_to);
+            is_free = folder.is_some();
+            placed.identity.path = folder.unwrap_or("/").into();
+        }
+        let is_new = self.take_over(site, cookie, brought_to);
+        (is_new && is_free && !is_answered).then_some(placed)
+    }
+
     /// Remembers that the jar of `site` takes it over; false where it already has.
-    pub(super) fn take_over(&mut self, site: &str, cookie: &KeptCookie, brought_to: &str) -> bool {
-        let (name, value) = (&cookie.identity.name, &cookie.value);
-        if TakenCopy::find(self.taken(site), name, value).is_some() {
+    fn take_over(&mut self, site: &str, cookie: &KeptCookie, brought_to: &str) -> bool {
+        let CookieIdentity { name, domain, .. } = &cookie.identity;
+        if TakenCopy::find(self.taken(site), name, &cookie.value, domain).is_some() {
             return false;
         }
         let taken = self.taken.get_or_insert_default();
@@ -197,7 +224,7 @@ impl Record {
         if taken.len() >= TAKEN_MAX {
             taken.remove(0);
         }
-        taken.push(TakenCopy::of(name, value, brought_to));
+        taken.push(TakenCopy::of(cookie, brought_to));
         true
     }
 

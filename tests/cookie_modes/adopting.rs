@@ -1,7 +1,7 @@
 //! Going live: cookies that browsers still hold move into the jar.
 
 use super::support::{Gate, Setup};
-use super::{app, counted, gate, gate_with};
+use super::{app, counted, gate, gate_with, rewrite};
 
 const ADOPT: &str = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2999-12-31 }";
 
@@ -376,7 +376,9 @@ async fn a_copy_that_no_deletion_reaches_is_not_taken_over_again() {
         "/set?PHPSESSID=;%20Path=/a/b/c/d/e;%20Max-Age=0",
         // The same after it has begun a session of its own in its place.
         "/a/b/c/d/e/set?PHPSESSID=new;%20Path=/a/b/c/d/e",
-        "/a/b/c/d/e/set?PHPSESSID=new-at-once;%20Path=/a/b/c/d/e",
+        "/a/b/c/d/e/set?PHPSESSID=new;%20Path=/a/b/c/d/e;%20at-once",
+        // A logout that is the first to bring it.
+        "/a/b/c/d/e/set?PHPSESSID=;%20Path=/a/b/c/d/e;%20Max-Age=0;%20Secure",
         "/clear",
     ] {
         let gate = gate(&app, ADOPT).await;
@@ -449,4 +451,47 @@ async fn a_cookie_that_no_session_can_hold_is_lost_with_a_word() {
         .await;
     assert_eq!(counted(&gate, "cookies_refused").await, refused + 1);
     gate.says("no session on this request can hold it").await;
+}
+
+#[tokio::test]
+async fn a_logout_reaches_what_stands_for_its_own_host_as_a_domain() {
+    let app = app().await;
+    let gate = gate(&app, ADOPT).await;
+    let browser = gate.browser();
+    browser.plant(
+        "other.test",
+        "/deep/x",
+        "PHPSESSID=old; Path=/deep; Domain=other.test",
+    );
+    browser
+        .get("/set?PHPSESSID=;%20Path=/deep;%20Domain=other.test;%20Max-Age=0")
+        .host("other.test")
+        .send()
+        .await;
+    browser.get("/deep/x").host("other.test").send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_rule_with_a_path_of_its_own_does_not_outlive_a_logout() {
+    let app = app().await;
+    let rule =
+        "{ name = \"PHPSESSID\", mode = \"keep\", path = \"/app\", adopt_until = 2999-12-31 }";
+    let mut gate = gate(&app, rule).await;
+    let host = "www.other.test";
+    rewrite(&mut gate, "\"other.test\"", "\"www.other.test\"").await;
+    let browser = gate.browser();
+    browser.plant(host, "/", "PHPSESSID=old; Path=/");
+    browser.get("/x").host(host).send().await;
+    browser.get("/app/x").host(host).send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=old"]);
+    for said in [
+        "new;%20Domain=other.test",
+        ";%20Domain=other.test;%20Max-Age=0",
+    ] {
+        let page = format!("/app/set?PHPSESSID={said}");
+        browser.get(&page).host(host).send().await;
+    }
+    browser.get("/app/x").host(host).send().await;
+    assert_eq!(app.last().all("cookie"), [""; 0]);
 }

@@ -64,6 +64,16 @@ async fn app() -> App {
     .await
 }
 
+/// Lets the gateway begin anew with another configuration, in the same store.
+async fn rewrite(gate: &mut Gate, from: &str, to: &str) {
+    gate.stop().await;
+    let file = gate.folder().join("cloakroom.toml");
+    let text = std::fs::read_to_string(&file).expect("the configuration");
+    assert!(text.contains(from), "{from} in {text}");
+    std::fs::write(file, text.replacen(from, to, 1)).expect("to write it");
+    gate.restart().await;
+}
+
 /// How often the gateway has counted something.
 async fn counted(gate: &Gate, what: &str) -> u64 {
     let metrics = gate.admin("/metrics").await;

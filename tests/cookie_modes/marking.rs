@@ -1,25 +1,13 @@
 //! The owner's mark: whose cookies a browser holds, while some are adopted.
 
-use std::fs;
-
 use super::support::{Gate, Setup};
-use super::{app, gate, gate_with};
+use super::{app, gate, gate_with, rewrite};
 
 const ADOPT: &str = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2998-12-31 }";
 const MARK: &str = "__Host-session-owner";
 /// A cookie that alice left where neither the login nor the logout comes by.
 const LEFT: &str = "PHPSESSID=of-alice; Path=/deep";
 const FORGET_TICKET: &str = "__Host-session=; Path=/; Secure; Max-Age=0";
-
-/// Lets the gateway begin anew with another configuration, in the same store.
-async fn rewrite(gate: &mut Gate, from: &str, to: &str) {
-    gate.stop().await;
-    let file = gate.folder().join("cloakroom.toml");
-    let text = fs::read_to_string(&file).expect("the configuration");
-    assert!(text.contains(from), "{from} in {text}");
-    fs::write(file, text.replacen(from, to, 1)).expect("to write it");
-    gate.restart().await;
-}
 
 /// As [`gate`], with a ticket whose name lets it stand on other paths too.
 async fn gate_of_sid(app: &super::App) -> Gate {

@@ -1,7 +1,7 @@
 //! Going live with several sites of one host: the browser sends all of them what it holds.
 
 use super::support::{App, Gate};
-use super::{app, counted, gate_with};
+use super::{app, counted, gate_with, rewrite};
 
 const ADOPT: &str = "{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = 2999-12-31 }";
 
@@ -249,4 +249,113 @@ async fn a_mirrored_copy_of_one_jar_never_moves_into_another() {
     browser.get("/").send().await;
     browser.get("/blog").send().await;
     assert_eq!(app.last().all("cookie"), ["PHPSESSID=live"]);
+}
+
+#[tokio::test]
+async fn no_rule_of_another_site_takes_the_mark_for_a_copy_of_its_own() {
+    let app = app().await;
+    for blog in [
+        "{ name = \"*\", mode = \"seal\" }",
+        "{ name = \"__Host-*\", mode = \"sign\" }, { name = \"*\", mode = \"seal\" }",
+    ] {
+        let gate = two(&app, ADOPT, blog).await;
+        let browser = gate.browser();
+        browser.plant("localhost", "/deep/", "PHPSESSID=of-alice; Path=/deep");
+        browser.get("/blog/login?own=1;%20Path=/").send().await;
+        browser.get("/login?own=1;%20Path=/").send().await;
+        browser.get("/logout").send().await;
+        assert!(browser.cookie("__Host-session-owner").is_some(), "{blog}");
+        browser.get("/login-bob").send().await;
+        browser.get("/deep/x").send().await;
+        assert!(
+            !app.last().all("cookie").concat().contains("of-alice"),
+            "{blog}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_host_of_a_site_takes_over_what_it_has_itself() {
+    let app = app().await;
+    let site = format!("trust_directives = true\n[site.cookies]\nrules = [{ADOPT}]");
+    let mut gate = gate_with(&app, &site).await;
+    rewrite(
+        &mut gate,
+        "\"localhost\", \"other.test\"",
+        "\"*.other.test\"",
+    )
+    .await;
+    let cookie = "[session.cookie]\nname = \"sid\"\ndomain = \"other.test\"\n[[site]]";
+    rewrite(&mut gate, "[[site]]", cookie).await;
+    let browser = gate.browser();
+    for host in ["www.other.test", "b.other.test"] {
+        browser.plant(host, "/", &format!("PHPSESSID=of-{host}; Path=/"));
+    }
+    browser.plant(
+        "x.a.b.c.other.test",
+        "/",
+        "PHPSESSID=of-all; Path=/; Domain=other.test",
+    );
+    let c = "x.a.b.c.other.test";
+    browser.get("/").host(c).send().await;
+    for _ in 0..2 {
+        for host in ["www.other.test", "b.other.test"] {
+            browser.get("/").host(host).send().await;
+            assert_eq!(app.last().all("cookie"), [format!("PHPSESSID=of-{host}")]);
+        }
+    }
+    // What one of them says of its own is nothing to the others.
+    for page in [
+        "/set?PHPSESSID=;%20Path=/;%20Max-Age=0",
+        "/set?PHPSESSID=new;%20Path=/",
+    ] {
+        browser.get(page).host("b.other.test").send().await;
+    }
+    browser.get("/").host("www.other.test").send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-www.other.test"]);
+    browser.get("/").host(c).send().await;
+    assert_eq!(app.last().all("cookie"), ["PHPSESSID=of-all"]);
+}
+
+#[tokio::test]
+async fn what_another_host_reads_is_taken_from_it_by_its_own_word_alone() {
+    let app = app().await;
+    for end in ["2999-12-31", "2020-12-31"] {
+        let root = format!("{{ name = \"PHPSESSID\", mode = \"keep\", adopt_until = {end} }}");
+        let sites = format!(
+            "trust_directives = true\n[site.cookies]\nrules = [{root}]\n[[site]]\nname = \"www\"\n\
+             hosts = [\"www.other.test\"]\nupstream = [\"http://{}\"]\n[site.cookies]\n\
+             rules = [{{ name = \"PHPSESSID\", mode = \"pass\" }}]\n",
+            app.addr()
+        );
+        let gate = gate_with(&app, &sites).await;
+        let browser = gate.browser();
+        browser.plant(
+            "other.test",
+            "/",
+            "PHPSESSID=live; Path=/; Domain=other.test",
+        );
+        for page in [
+            "/",
+            "/set?PHPSESSID=;%20Path=/;%20Max-Age=0",
+            "/logout",
+            "/login",
+            "/login-bob",
+            "/",
+            "/logout",
+        ] {
+            browser.get(page).host("other.test").send().await;
+            assert_eq!(
+                browser.cookie("PHPSESSID").as_deref(),
+                Some("live"),
+                "{page} {end}"
+            );
+        }
+        browser
+            .get("/set?PHPSESSID=;%20Path=/;%20Domain=other.test;%20Max-Age=0")
+            .host("other.test")
+            .send()
+            .await;
+        assert_eq!(browser.cookie("PHPSESSID"), None, "{end}");
+    }
 }

@@ -146,7 +146,7 @@ impl Jar {
         let site = SITE.to_owned();
         let edit = match act {
             JarAct::Put(cookie) => JarEdit::Put { site, cookie },
-            JarAct::Remove(identity) => JarEdit::Remove { site, identity },
+            JarAct::Remove { identity, .. } => JarEdit::Remove { site, identity },
         };
         let change = Change {
             cookies: vec![edit],

@@ -120,7 +120,7 @@ fn why(outlook: Outlook, rule: &CookieRule, seat: Seat) -> String {
         Outlook::Moves(until) => match seat {
             Seat::None(why) => format!("as it came where the jar has none; it stays there: {why}"),
             Seat::Taken | Seat::IfThere => format!(
-                "until {} it moves into a jar that has none of its name, and leaves the browser",
+                "until {} it moves into a jar that has not had it nor anything in its place, and leaves the browser",
                 When(until)
             ),
         },

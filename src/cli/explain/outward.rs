@@ -64,7 +64,7 @@ fn told(scene: &Scene<'_>, outgoing: Outgoing<'_>, request: &AppRequest<'_>) -> 
                 if_there(seat, "in the jar; the browser gets nothing"),
             )
         },
-        (Outgoing::Keep(JarAct::Remove(_)), _) => told("deleted", "from the jar"),
+        (Outgoing::Keep(JarAct::Remove { .. }), _) => told("deleted", "from the jar"),
         (Outgoing::Mirror(JarAct::Put(cookie), copy), seat) => Set {
             jar: Some(in_jar(&cookie)),
             ..to_browser(
@@ -73,7 +73,7 @@ fn told(scene: &Scene<'_>, outgoing: Outgoing<'_>, request: &AppRequest<'_>) -> 
                 &copy,
             )
         },
-        (Outgoing::Mirror(JarAct::Remove(_), copy), _) => to_browser(
+        (Outgoing::Mirror(JarAct::Remove { .. }, copy), _) => to_browser(
             "deleted",
             "from the jar of a stored session, with the browser's copy",
             &copy,

@@ -72,7 +72,7 @@ fn a_cookie_is_for_its_host_or_domain() {
         let field = format!("a=b; Domain={asked}");
         let outcome = receive_text(&field, &request(host, "/")).map(|act| match act {
             JarAct::Put(cookie) => (cookie.identity.domain.into(), cookie.host_only),
-            JarAct::Remove(identity) => panic!("{identity:?}"),
+            JarAct::Remove { identity, .. } => panic!("{identity:?}"),
         });
         let expected = expected.map(|(domain, host_only)| (domain.to_owned(), host_only));
         assert_eq!(outcome, expected, "{host} {asked}");
@@ -229,7 +229,10 @@ fn an_ended_cookie_is_left_out_and_a_past_end_removes() {
     assert_eq!(sent(&jar, &after(59)), ["a=b"]);
     assert!(sent(&jar, &after(60)).is_empty());
 
-    let gone = JarAct::Remove(jar[0].identity.clone());
+    let gone = JarAct::Remove {
+        identity: jar[0].identity.clone(),
+        host_only: true,
+    };
     for field in [
         "a=; Max-Age=0",
         "a=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT",

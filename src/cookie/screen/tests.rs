@@ -288,7 +288,7 @@ fn the_apps_cookies_are_kept_passed_or_stripped() {
     ));
     assert!(matches!(
         screen_out(&policy(), b"sessionid=\"\"; Max-Age=0; Path=/"),
-        Outgoing::Keep(JarAct::Remove(identity)) if *identity.name == *b"sessionid"
+        Outgoing::Keep(JarAct::Remove { identity, .. }) if *identity.name == *b"sessionid"
     ));
     assert!(matches!(
         screen_out(&policy(), b"csrftoken=x; Path=/; Priority=High; Domain=example.com"),
