@@ -80,6 +80,8 @@ defaults
     timeout client 75s
     timeout server 60s
     timeout http-request 10s
+    # Else it is that of http-request, and HAProxy closes idle connections while they are still being counted.
+    timeout http-keep-alive 75s
     timeout tunnel 1h
 frontend in
     bind 127.0.0.1:{port} ssl crt {both} alpn h2,http/1.1 backlog 4096
