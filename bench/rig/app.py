@@ -17,12 +17,21 @@ http {{
     client_body_buffer_size 2m;
     client_max_body_size 0;
     client_body_temp_path {folder}/app-body;
+    # Asked for by Apache alone, whose mod_session takes its session from such a field: some 100 bytes, as a login's.
+    map $http_x_fill_session $session {{
+        default "";
+        ~. "user=alice&name=Alice+Example&groups=staff%2Cdev&csrf=0123456789abcdef0123456789abcdef&since=1790000000";
+    }}
     server {{
         listen 127.0.0.1:{port};
         listen unix:{unix};
         location = / {{ default_type text/plain; return 200 "hello\\n"; }}
         # A legacy app that remembers something, so that there is a session to open.
-        location = /enter {{ add_header Set-Cookie "app=0123456789abcdef0123456789abcdef; Path=/; HttpOnly"; return 200 "in\\n"; }}
+        location = /enter {{
+            add_header Set-Cookie "app=0123456789abcdef0123456789abcdef; Path=/; HttpOnly";
+            add_header X-Replace-Session $session;
+            return 200 "in\\n";
+        }}
         location = /take {{ return 200 "taken\\n"; }}
         location / {{ root {folder}/files; }}
     }}

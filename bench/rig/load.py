@@ -42,7 +42,7 @@ class Load:
         brought = []
         for _ in range(how_many):
             connection = http.client.HTTPSConnection("localhost", port, context=context)
-            connection.request("GET", "/enter", headers={"Connection": "close"})
+            connection.request("GET", "/enter", headers={**BROWSER, "Connection": "close"})
             answer = connection.getresponse()
             answer.read()
             fields = answer.headers.get_all("Set-Cookie") or []
@@ -139,7 +139,7 @@ end""")
 
     def _run(self, *command):
         done = subprocess.run(
-            [*self._pin, *map(str, command)], capture_output=True, text=True, cwd=self._place.path, timeout=300
+            [*self._pin, *map(str, command)], capture_output=True, text=True, cwd=self._place.path, timeout=120
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {done.stdout}{done.stderr}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Missing(Exception):
-    """A program that this machine lacks."""
+    """What this machine lacks: a program or a file."""
 
 
 def program(name, *elsewhere):

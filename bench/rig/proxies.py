@@ -42,23 +42,28 @@ http {{
 }}
 """
 
-# A session in Lua: the ID is the value of the cookie, its tag is checked, and both go to the app as headers.
-LUA_INIT = """
-    lua_package_path "/usr/share/lua/5.1/?.lua;;";
-    lua_shared_dict sessions 32m;
+# lua-resty-session 3 as its own documentation has it: the session lies encrypted in the cookie and is opened on each
+# request; who has none is refused, so that a load that brings none cannot be taken for one that does.
+LUA_HTTP = """
+    lua_package_path "{path}/?.lua;{path}/?/init.lua;/usr/share/lua/5.1/?.lua;;";
+    lua_package_cpath "{path}/?.so;/usr/lib/x86_64-linux-gnu/lua/5.1/?.so;/usr/lib/aarch64-linux-gnu/lua/5.1/?.so;;";
+    init_by_lua_block {{ require "resty.core" }}
 """
 LUA_ACCESS = """
+            set $session_secret "623q4hR325t36VsCD3g567922IC0073T";
             access_by_lua_block {
-                local value = ngx.var.cookie_session
-                local id, tag = (value or ""):match("^(%w+)%.(.+)$")
-                if not id or ngx.encode_base64(ngx.hmac_sha1("a key of the bench", id)) ~= tag then
-                    id = ngx.md5(ngx.now() .. math.random())
-                    ngx.header["Set-Cookie"] = "session=" .. id .. "."
-                        .. ngx.encode_base64(ngx.hmac_sha1("a key of the bench", id)) .. "; Path=/; Secure; HttpOnly"
-                    ngx.shared.sessions:set(id, "{}", 3600)
+                local session = require "resty.session"
+                if ngx.var.uri == "/enter" then
+                    local visit = session.start()
+                    visit.data.user = "alice"
+                    visit:save()
+                    return
                 end
-                ngx.req.set_header("X-Session-Id", ngx.md5(id))
-                ngx.req.set_header("X-Session-Data", ngx.shared.sessions:get(id) or "")
+                local visit, present = session.open()
+                if not present then
+                    return ngx.exit(403)
+                end
+                ngx.req.set_header("X-User", visit.data.user)
             }
 """
 
@@ -109,6 +114,8 @@ PidFile {folder}/apache.pid
 ErrorLog {folder}/apache.log
 Listen 127.0.0.1:{port}
 ServerName localhost
+User nobody
+Group nogroup
 LoadModule mpm_event_module modules/mod_mpm_event.so
 LoadModule authz_core_module modules/mod_authz_core.so
 LoadModule ssl_module modules/mod_ssl.so
@@ -136,6 +143,11 @@ SSLSessionCache shmcb:{folder}/apache-tls(512000)
     SessionCookieName session path=/;secure;httponly
     SessionCryptoPassphrase a-passphrase-of-the-bench
     SessionEnv On
+    # The app fills the session at /enter. From then on each request brings it, encrypted, and, since the session ends
+    # when it is idle for half an hour, each answer brings it back, encrypted anew.
+    SessionMaxAge 1800
+    SessionHeader X-Replace-Session
+    RequestHeader set X-Fill-Session 1
     ProxyPass / http://{app}/ keepalive=On
 </VirtualHost>
 """
@@ -179,10 +191,11 @@ class Behind:
 class Proxies:
     """Starts proxies by name. A name is what a table shows."""
 
-    def __init__(self, place, binary, peer_logs):
+    def __init__(self, place, binary, peer_logs=False, lua=None):
         self._place = place
         self._binary = Path(binary).resolve()
         self._peer_logs = peer_logs
+        self._lua = Path(lua).resolve() if lua else None
 
     def start(self, name, behind, cores=None):
         """Starts the proxy called `name` before an app.
@@ -192,7 +205,7 @@ class Proxies:
         command = {
             "cloakroom": self._cloakroom,
             "nginx": self._nginx,
-            "nginx-lua": self._nginx_lua,
+            "lua-resty-session": self._lua_resty_session,
             "haproxy": self._haproxy,
             "caddy": self._caddy,
             "apache-session": self._apache,
@@ -236,13 +249,17 @@ class Proxies:
         path = self._place.write(f"{name}.conf", text)
         return [program("nginx"), "-e", self._place.path / f"{name}.log", "-c", path]
 
-    def _nginx_lua(self, name, port, behind, variant):
+    def _lua_resty_session(self, name, port, behind, variant):
+        if not self._lua:
+            raise Missing("a folder with its sources: --lua or CLOAKROOM_BENCH_LUA, see bench/README.md")
         modules = Path("/usr/lib/nginx/modules")
         needed = [modules / "ndk_http_module.so", modules / "ngx_http_lua_module.so"]
-        if not all(module.exists() for module in needed):
-            raise Missing("libnginx-mod-http-lua")
+        sources = [self._lua / "resty" / source for source in ("session.lua", "session/strategies", "aes.lua", "random.lua")]
+        for path in (*needed, *sources):
+            if not path.exists():
+                raise Missing(str(path))
         load = "\n".join(f"load_module {module};" for module in needed)
-        return self._nginx(name, port, behind, variant, load, LUA_INIT, LUA_ACCESS)
+        return self._nginx(name, port, behind, variant, load, LUA_HTTP.format(path=self._lua), LUA_ACCESS)
 
     def _haproxy(self, name, port, behind, variant):
         logs = self._peer_logs

@@ -2,7 +2,7 @@
 
 from .load import spread
 
-BEGIN, END = "<!-- bench/run begins -->", "<!-- bench/run ends -->"
+BEGIN, END = "<!-- {} begins -->", "<!-- {} ends -->"
 
 
 def ratios(rows, of, to, figure):
@@ -12,16 +12,23 @@ def ratios(rows, of, to, figure):
 
 
 def table(scenario, rows):
-    """The table of one scenario."""
+    """The table of one scenario; a repeat in which a proxy failed is a `None` in its row."""
+    if not rows:
+        return f"**{scenario.title}** (`{scenario.name}`): not measured\n"
     figure = scenario.figure
-    more = [name for name in next(iter(next(iter(rows.values())))) if name != figure]
-    heads = ["", figure, "to nginx", "to haproxy", *more]
+    counted = {name: [one for one in found if one] for name, found in rows.items()}
+    repeats = max(map(len, rows.values()))
+    more = [name for name in next(iter(counted.values()))[0] if name != figure]
+    heads = ["", figure, "to nginx", "to haproxy", "cloakroom to it", *more]
     lines = [f"**{scenario.title}** (`{scenario.name}`)", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for name, found in rows.items():
-        cells = [name, numbers([one[figure] for one in found])]
+    for name, found in counted.items():
+        shown = name if len(found) == repeats else f"{name} ({len(found)} of {repeats} repeats)"
+        cells = [shown, numbers([one[figure] for one in found])]
         for peer in ("nginx", "haproxy"):
             against = ratios(rows, name, peer, figure)
             cells.append(numbers(against, 2) if against and peer != name else "")
+        ours = [] if name.startswith("cloakroom") else ratios(rows, "cloakroom", name, figure)
+        cells.append(numbers(ours, 3 if spread(ours)[1] < 0.1 else 2) if ours else "")
         cells += [numbers([one[what] for one in found]) for what in more]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -46,6 +53,8 @@ def plot(results):
             against = [1.0] if name == "nginx" else ratios(rows, name, "nginx", scenario.figure)
             if not against:
                 continue
+            median = spread(against)[1]
+            # What is wider than the plot ends at its edge; the number is the true one.
             low, middle, high = (min(value, 2.0) for value in spread(against))
             y += row
             parts.append(
@@ -54,7 +63,7 @@ def plot(results):
                 ' stroke="#222" stroke-width="1"/>'
             )
             parts.append(text(left - 8, y + 10, name, "end"))
-            parts.append(text(left + max(middle, high) * scale + 6, y + 10, f"{middle:.2f}", "start"))
+            parts.append(text(left + max(middle, high) * scale + 6, y + 10, f"{median:.2f}", "start"))
         y += row + 12
     line = left + scale
     frame = f'<line x1="{line}" x2="{line}" y1="30" y2="{y}" stroke="#bbb" stroke-dasharray="3 3"/>'
@@ -72,11 +81,12 @@ def text(x, y, what, anchor, weight="normal"):
     return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}" font-weight="{weight}">{what}</text>'
 
 
-def put(document, body):
-    """Replaces what is between the marks of the document."""
+def put(document, command, body):
+    """Replaces what is between the marks of `command` in the document."""
+    begin, end = BEGIN.format(command), END.format(command)
     whole = document.read_text()
-    before, _, rest = whole.partition(BEGIN)
-    _, found, after = rest.partition(END)
+    before, _, rest = whole.partition(begin)
+    _, found, after = rest.partition(end)
     if not found:
-        raise RuntimeError(f"{document} lacks the lines {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}")
+        raise RuntimeError(f"{document} lacks the lines {begin} and {end}")
+    document.write_text(f"{before}{begin}\n\n{body}\n{end}{after}")

@@ -1,7 +1,7 @@
 """What is measured: each scenario runs one load against one proxy and gives its figures."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from . import idle
 from .load import percentile
@@ -21,7 +21,8 @@ class Scenario:
     # Slow peers that are shown for comparison and are asked for by --all.
     others: tuple = ()
     websocket: bool = False
-    extra: dict = field(default_factory=dict)
+    # Figures that hardly differ from repeat to repeat need no more than these.
+    repeats_most: int = 100
 
 
 def cpu(server, work):
@@ -143,7 +144,7 @@ def settled(server):
     return readings[-1]
 
 
-SLOW = ("nginx-lua", "caddy", "apache-session")
+SLOW = ("lua-resty-session", "caddy", "apache-session")
 ALL = [
     Scenario("h1-small", "HTTP/1.1, small", "CPU µs/request", per_request("/"), others=SLOW,
              ours=("cloakroom", "cloakroom, sessions off", "cloakroom, unix")),
@@ -160,7 +161,8 @@ ALL = [
     Scenario("websocket", "WebSocket, 100 bytes there and back", "CPU µs/message", messages, websocket=True),
     Scenario("latency-h1", "latency at half of nginx's most, HTTP/1.1", "p99 ms", latency()),
     Scenario("latency-h2", "latency at half of nginx's most, HTTP/2", "p99 ms", latency(h2=True)),
-    Scenario("idle-h1", "memory of an idle connection, HTTP/1.1", "KiB/connection", idle_memory(idle.idle_h1)),
+    Scenario("idle-h1", "memory of an idle connection, HTTP/1.1", "KiB/connection", idle_memory(idle.idle_h1),
+             repeats_most=3),
     Scenario("idle-h2", "memory of an idle connection, HTTP/2, indexed fields", "KiB/connection",
-             idle_memory(idle.idle_h2)),
+             idle_memory(idle.idle_h2), repeats_most=3),
 ]
