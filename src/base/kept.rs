@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::Time;
-use super::framed;
+use super::{domain, framed};
 
 /// `SameSite` of a cookie (RFC 6265bis 4.1.2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,12 @@ impl CookieIdentity {
 }
 
 impl KeptCookie {
+    /// Whether it goes to `host`, as far as that goes (RFC 6265bis 5.8.3).
+    pub fn is_for_host(&self, host: &str) -> bool {
+        let domain = &*self.identity.domain;
+        *host == *domain || !self.host_only && domain::matches(host, domain)
+    }
+
     /// What it weighs against a session's limit, in bytes.
     pub fn weight_bytes(&self) -> usize {
         let CookieIdentity { name, domain, path } = &self.identity;

@@ -2,6 +2,7 @@
 
 pub mod causes;
 pub mod clock;
+pub mod domain;
 pub mod framed;
 pub mod kept;
 pub mod latest;

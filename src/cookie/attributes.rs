@@ -5,11 +5,11 @@ use std::time::Duration;
 use cookie::{Cookie, CookieBuilder};
 use http::HeaderValue;
 
-use super::domain;
 use super::name::Prefix;
 use super::owner::SUFFIX;
 use super::parse::{PlainValue, plain_value};
 use super::set_cookie::{LIFE_MAX, PAIR_BYTES_MAX};
+use crate::base::domain;
 use crate::base::kept::SameSite;
 
 /// The largest cookie of ours, in bytes with name and attributes. Browsers count name and value alone; what they take is

@@ -5,10 +5,10 @@
 
 use http::HeaderValue;
 
-use super::domain;
 use super::jar::{AppRequest, bare_path, default_path};
 use super::name::Prefix;
 use super::set_cookie::SetCookie;
+use crate::base::domain;
 use crate::base::kept::CookieIdentity;
 
 /// How many segments of a path are tried. Apps set their cookies for `/`, for where they are mounted, or for the folder of

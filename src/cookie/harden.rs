@@ -4,10 +4,10 @@
 
 use http::HeaderValue;
 
-use super::domain;
 use super::policy::{CookieDomain, Overrides};
 use super::set_cookie::{Ends, PAIR_BYTES_MAX, Refused, SetCookie, same_site};
 use crate::base::clock::Time;
+use crate::base::domain;
 use crate::base::kept::SameSite;
 
 /// How a cookie that the browser gets is to be hardened.

@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 
 use smallvec::SmallVec;
 
-use super::domain;
 use super::name::Prefix;
 use super::set_cookie::{Ends, Refused, SetCookie};
 use crate::base::clock::Time;
+use crate::base::domain;
 use crate::base::kept::{CookieIdentity, KeptCookie, SameSite};
 
 /// What the jar must know of a request as the app was sent it.
@@ -72,12 +72,7 @@ fn goes_with(cookie: &KeptCookie, request: &AppRequest<'_>) -> bool {
 
 /// Whether it is there for such requests, whichever page makes them.
 pub(super) fn is_for(cookie: &KeptCookie, request: &AppRequest<'_>) -> bool {
-    let domain = &cookie.identity.domain;
-    let for_host = if cookie.host_only {
-        request.host == &**domain
-    } else {
-        domain::matches(request.host, domain)
-    };
+    let for_host = cookie.is_for_host(request.host);
     let alive = cookie.expires.is_none_or(|end| end > request.now);
     alive && for_host && cookie.identity.covers(bare_path(request.path))
 }

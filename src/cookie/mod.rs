@@ -45,7 +45,6 @@ pub mod seal;
 pub mod attributes;
 
 mod date;
-pub mod domain;
 mod incoming;
 mod label;
 mod reading;

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use super::domain;
 use super::name::NamePattern;
 use super::policy::{CookiePolicy, CookieRule, Mode};
 use crate::base::clock::Time;
+use crate::base::domain;
 use crate::base::kept::KeptCookie;
 
 /// Another site that gets the same cookies.

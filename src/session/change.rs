@@ -247,7 +247,8 @@ fn evict(record: &mut Record, site: &str, cookies_max: usize, evicted: &mut Vec<
         let oldest = jar
             .iter()
             .enumerate()
-            .min_by_key(|(_, kept)| kept.created)
+            // Anybody can have a browser bring cookies, and only the app can set its own.
+            .min_by_key(|(_, kept)| (!kept.adopted, kept.created))
             .map(|(at, _)| at);
         let Some(oldest) = oldest else { break };
         evicted.push(jar.remove(oldest).identity.name);

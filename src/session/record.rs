@@ -197,8 +197,7 @@ impl Record {
         let CookieIdentity { name, domain, .. } = &cookie.identity;
         let jar = self.jar(site);
         let is_answered = jar.iter().any(|kept| {
-            let is_here = !kept.host_only || kept.identity.domain == *domain;
-            let is_for = is_here && kept.identity.covers(brought_to);
+            let is_for = kept.is_for_host(domain) && kept.identity.covers(brought_to);
             !kept.adopted && kept.identity.name == *name && is_for
         });
         let mut placed = cookie.clone();

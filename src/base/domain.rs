@@ -14,7 +14,7 @@ pub fn matches(host: &str, domain: &str) -> bool {
 }
 
 /// Whether `host` is an IP address, with or without the brackets of a URL.
-pub(super) fn is_ip(host: &str) -> bool {
+pub fn is_ip(host: &str) -> bool {
     let bare = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -23,7 +23,7 @@ pub(super) fn is_ip(host: &str) -> bool {
 }
 
 /// Whether anybody can register names beneath `domain`: `com`, `co.uk`, `github.io`, and every single label.
-pub(super) fn is_public_suffix(domain: &str) -> bool {
+pub fn is_public_suffix(domain: &str) -> bool {
     !domain.contains('.')
         || psl::suffix(domain.as_bytes())
             .is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
