@@ -94,20 +94,30 @@ end""")
         )
         return self._h2load(said, seconds)
 
-    def at_rate(self, port, path, cookies, seconds, connections, rate, h2=False):
-        """h2load at a fixed rate; gives the latencies in milliseconds, in order."""
+    def at_rate(self, port, path, cookies, seconds, rate, h2=False):
+        """h2load at a fixed rate; gives the latencies in milliseconds, in order.
+
+        h2load asks at most every 10 ms on a connection, and then for all that is due by its rate. So on HTTP/1.1 there are
+        as many connections as it takes for one request each time; on HTTP/2 there are 32, and what is due comes at once, as
+        from a browser that loads a page. Connections begin 11 ms after each other: if they began together, all would
+        ask in the same millisecond ever after, and what is measured would be how fast a proxy works off a heap."""
         log = self._place.path / "latencies"
         log.unlink(missing_ok=True)
+        connections = 32 if h2 else -(-rate // 100)
+        begins = connections * 0.011 + 0.5
+        each = -(-rate // connections)
         said = self._run(
-            program("h2load"), "-t1", f"-c{connections}", "-m10" if h2 else "-m1", f"-D{seconds}",
-            f"--rps={max(1, rate // connections)}", f"--log-file={log}", *([] if h2 else ["--h1"]),
+            program("h2load"), "-t1", f"-c{connections}", "-m10" if h2 else "-m1", "-r1", "--rate-period=11ms",
+            f"-n{int(rate * (begins + seconds))}", f"--rps={each}", f"--log-file={log}", *([] if h2 else ["--h1"]),
             *self._fields(cookies[:1]), f"https://localhost:{port}{path}",
         )
         self._h2load(said, seconds)
-        rows = [line.split("\t") for line in log.read_text().splitlines()]
-        if any(row[1] != "200" for row in rows):
+        rows = [list(map(int, line.split("\t")[:3])) for line in log.read_text().splitlines()]
+        if any(row[1] != 200 for row in rows):
             raise RuntimeError("not every request was answered")
-        return sorted(int(row[2]) / 1000 for row in rows)
+        # From when all of them are there until the first has done its share.
+        first = min(row[0] for row in rows) + begins * 1e6
+        return sorted(row[2] / 1000 for row in rows if first <= row[0] < first + seconds * 1e6)
 
     def resumptions(self, port, seconds):
         """openssl s_time: TLS 1.2 connections that resume one session."""
