@@ -147,6 +147,7 @@ mirrored! {
         trust_directives: bool = false,
         upstream_options: UpstreamOptions = UpstreamOptions::default(),
         cookies: Cookies = Cookies::default(),
+        header_preset: HeaderPreset = HeaderPreset::None,
         headers: BTreeMap<String, String> = default_headers(),
         rule: Vec<Rule> = Vec::new(),
         login: Login = Login::default(),
@@ -303,6 +304,21 @@ pub(super) enum LoginMethod {
     Watch,
     /// Nobody logs in.
     None,
+}
+
+/// `site.header_preset`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum HeaderPreset {
+    /// None.
+    #[serde(rename = "")]
+    None,
+    /// See [`super::settings::Preset`].
+    RemoteUser,
+    /// See [`super::settings::Preset`].
+    XForwarded,
+    /// See [`super::settings::Preset`].
+    XAuthRequest,
 }
 
 /// `site.ambiguous_paths`.

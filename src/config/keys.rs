@@ -195,7 +195,10 @@ pub const KEYS: &[Key] = &[
     now("site.strip_path_params", Texts),
     now("site.trust_directives", Flag),
     later("site.accept_users_from"),
-    later("site.header_preset"),
+    now(
+        "site.header_preset",
+        one_of(&["", "remote-user", "x-forwarded", "x-auth-request"]),
+    ),
     later("site.device"),
     now("site.upstream_options", Table),
     now("site.upstream_options.connect_timeout", Duration),

@@ -21,6 +21,7 @@ use super::fault::Origins;
 use crate::base::clock::Time;
 use crate::base::kept::SameSite;
 use crate::cookie::attributes::TicketCookieSettings;
+use crate::headers::identity::Preset;
 use crate::server::listener;
 use crate::session::Terms;
 use crate::upstream::TlsSettings;
@@ -182,6 +183,8 @@ pub struct Site {
     pub cookies: Cookies,
     /// `[site.headers]`: names and templates.
     pub headers: Vec<(String, String)>,
+    /// `site.header_preset`.
+    pub header_preset: Option<Preset>,
     /// `[[site.rule]]`; the first match wins.
     pub rules: Vec<Rule>,
     /// `[site.login]`, if the app's own login is watched.

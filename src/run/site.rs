@@ -63,6 +63,10 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         };
         faults.into_iter().map(each).collect::<Vec<_>>()
     })?;
+    let stamp = match settings.header_preset {
+        Some(preset) => stamp.with_preset(preset),
+        None => stamp,
+    };
     let rules = settings.rules.iter().map(|rule| {
         let path = PathPattern::parse(&rule.path)
             .ok_or_else(|| fault("rule.path", format!("{:?} is no path pattern", rule.path)))?;

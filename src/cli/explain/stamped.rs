@@ -6,11 +6,13 @@ use http::request::Parts;
 use super::account::{Headers, InField, Line};
 use super::scene::{Scene, printable};
 use crate::base::small_map::SmallMap;
+use crate::config::settings::Site;
 use crate::gateway::admit::Admitted;
 use crate::gateway::site::AppHost;
 use crate::gateway::{Arrival, Introduction};
+use crate::headers::fold;
 use crate::headers::forwarded::{ForwardedPolicy, Origin};
-use crate::headers::identity::Facts;
+use crate::headers::identity::{Facts, Preset};
 
 /// What is taken out of the head, and what is written into it.
 pub(super) fn headers(
@@ -52,7 +54,7 @@ pub(super) fn headers(
         after.headers.insert(HOST, field.clone());
     }
     let (before, after) = (&head.headers, &after.headers);
-    let templates = &scene.settings.sites[scene.at].headers;
+    let templates = templates(&scene.settings.sites[scene.at]);
     let is_template = |name: &HeaderName| {
         templates
             .iter()
@@ -78,6 +80,17 @@ pub(super) fn headers(
         set: told.chain(written).collect(),
         cookie,
     }
+}
+
+/// What `[site.headers]` and `site.header_preset` write.
+fn templates(site: &Site) -> Vec<(String, String)> {
+    let mut lines = site.headers.clone();
+    for (name, told) in site.header_preset.into_iter().flat_map(Preset::told) {
+        if lines.iter().all(|(known, _)| !fold::is_folded(known, name)) {
+            lines.push((name.to_owned(), told.to_owned()));
+        }
+    }
+    lines
 }
 
 fn has(headers: &HeaderMap, name: &HeaderName, value: &HeaderValue) -> bool {

@@ -128,10 +128,11 @@ pub(super) fn users_stay(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
         }
         for other in sites.iter().filter(|other| other.name != site.name) {
             let binds_users = other.watch.is_some() || other.trust_directives;
-            let is_told = other
-                .headers
-                .iter()
-                .any(|(_, text)| text.contains("{user."));
+            let is_told = other.header_preset.is_some()
+                || other
+                    .headers
+                    .iter()
+                    .any(|(_, text)| text.contains("{user."));
             if !binds_users && is_told && share_a_ticket(site, other, cookie) {
                 let why = format!(
                     "its users reach the site {:?} too, which has no login of its own",

@@ -10,7 +10,7 @@ use super::upstream_tls::upstream_tls;
 use super::{Check, value};
 use super::{cookies, login};
 use crate::cookie::attributes::TicketCookieSettings;
-use crate::headers::identity::Stamp;
+use crate::headers::identity::{Preset, Stamp};
 use crate::upstream::Address;
 
 pub(super) fn sites(
@@ -111,6 +111,7 @@ fn site(
         trust_directives: mirror.trust_directives,
         cookies,
         headers: headers(check, at, mirror.headers),
+        header_preset: preset(mirror.header_preset),
         rules: rules(check, at, mirror.rule),
         watch,
     }
@@ -211,6 +212,15 @@ fn headers(
         check.fault(&path, fault.to_string(), "");
     }
     mirror.into_iter().collect()
+}
+
+const fn preset(mirror: file::HeaderPreset) -> Option<Preset> {
+    match mirror {
+        file::HeaderPreset::None => None,
+        file::HeaderPreset::RemoteUser => Some(Preset::RemoteUser),
+        file::HeaderPreset::XForwarded => Some(Preset::XForwarded),
+        file::HeaderPreset::XAuthRequest => Some(Preset::XAuthRequest),
+    }
 }
 
 fn rules(check: &mut Check<'_>, at: usize, mirrors: Vec<file::Rule>) -> Vec<Rule> {

@@ -3,6 +3,7 @@
 //! [`Stamp::strip`] takes away whatever a visitor claims, [`Stamp::write`] writes what we know; a header without a
 //! value stays absent. The order of the two, and what goes between them, is in the folder's `mod.rs`.
 
+mod preset;
 mod template;
 mod value;
 
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
+pub use self::preset::Preset;
 use self::template::Template;
 use super::fold::{self, Claim, NameList};
 use super::hop;

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use super::value::{self, Draft};
-use super::{Facts, HeaderFault};
+use super::{Facts, HeaderFault, UserFacts};
 use crate::base::clock::Time;
 
 /// What may stand between braces, for messages.
@@ -38,6 +38,8 @@ pub(super) enum Placeholder {
     UserEmail,
     UserGroups,
     UserClaim(String),
+    /// What the user is called at the login. Presets alone ask for it.
+    PreferredUsername,
     ClientIp,
 }
 
@@ -153,9 +155,22 @@ impl Placeholder {
             Self::UserEmail => Cow::Borrowed(user?.email?),
             Self::UserGroups => return None,
             Self::UserClaim(name) => member(user?.claims?.get(name)?)?,
+            Self::PreferredUsername => preferred_username(user?)?,
             Self::ClientIp => Cow::Owned(facts.client_ip.to_string()),
         };
         (!text.is_empty()).then_some(text)
+    }
+}
+
+/// As OpenID Connect has it. Where no issuer made the id up, people typed it: then it is the name itself.
+fn preferred_username<'a>(user: &UserFacts<'a>) -> Option<Cow<'a, str>> {
+    let claimed = user
+        .claims
+        .and_then(|claims| claims.get("preferred_username"));
+    match claimed.and_then(member) {
+        Some(name) => Some(name),
+        None if user.issuer.is_none() => Some(Cow::Borrowed(user.id)),
+        None => None,
     }
 }
 
