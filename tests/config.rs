@@ -391,7 +391,7 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[site.headers]\n\"X-A\" = \"{user.ident}\"",
-            "x.toml:9:9: site.headers.X-A = \"{user.ident}\": X-A: {user.ident} is not known; known are {session.id} {session.created} {session.auth_time} {session.new} {session.data} {session.data.KEY} {user.id} {user.issuer} {user.name} {user.email} {user.groups} {user.claims.NAME} {client.ip}",
+            "x.toml:9:9: site.headers.X-A = \"{user.ident}\": X-A: {user.ident} is not known; known are {session.id} {session.created} {session.auth_time} {session.new} {session.data} {session.data.KEY} {user.id} {user.issuer} {user.name} {user.email} {user.groups} {user.claims.NAME} {client.ip} {assertion}",
         ),
         (
             "[site.headers]\nX_A = \"{user.id}\"\nx-a = \"{user.id}\"",
@@ -489,6 +489,11 @@ fn each_fault_names_place_key_value_and_way_out() {
             "[[site]]\nname = \"b\"",
             "x.toml:8:1: site.hosts: no host; write for example hosts = [\"shop.example.com\"]\n\
              x.toml:8:1: site.upstream: no app behind the site; write for example upstream = [\"http://127.0.0.1:3000\"]",
+        ),
+        (
+            "header_preset = \"remote_user\"\nassertion_issuer = \"http://x\"",
+            "x.toml:8:17: site.header_preset = \"remote_user\": no such choice; did you mean \"remote-user\"?\n\
+             x.toml:9:20: site.assertion_issuer = \"http://x\": not an https address without query; write for example \"https://shop.example.com\"",
         ),
         (
             "[site.rule]\npath = \"/x\"",

@@ -57,6 +57,8 @@ counts! {
     LoginsFailed => "logins_failed", "Logins of apps that the watch saw fail.";
     LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
+    AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";
+    AssertionsFailed => "assertions_failed", "Assertions that were left out because they were too long or could not be signed.";
     SessionsStored => "sessions_stored", "Sessions that got a record in the store.";
     SessionsTurnedAway => "sessions_turned_away", "Sessions that did not begin because their address had begun session.max_new_per_ip in its hour.";
     SessionsCrowdedOut => "sessions_crowded_out", "Sessions ended because their user had more than session.max_per_user.";

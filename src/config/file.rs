@@ -148,6 +148,7 @@ mirrored! {
         upstream_options: UpstreamOptions = UpstreamOptions::default(),
         cookies: Cookies = Cookies::default(),
         header_preset: HeaderPreset = HeaderPreset::None,
+        assertion_issuer: String = String::new(),
         headers: BTreeMap<String, String> = default_headers(),
         rule: Vec<Rule> = Vec::new(),
         login: Login = Login::default(),

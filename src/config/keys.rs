@@ -199,6 +199,7 @@ pub const KEYS: &[Key] = &[
         "site.header_preset",
         one_of(&["", "remote-user", "x-forwarded", "x-auth-request"]),
     ),
+    now("site.assertion_issuer", Text),
     later("site.device"),
     now("site.upstream_options", Table),
     now("site.upstream_options.connect_timeout", Duration),

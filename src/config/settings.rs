@@ -185,6 +185,8 @@ pub struct Site {
     pub headers: Vec<(String, String)>,
     /// `site.header_preset`.
     pub header_preset: Option<Preset>,
+    /// Who assertions say that they are from. Empty where none is told.
+    pub assertion_issuer: String,
     /// `[[site.rule]]`; the first match wins.
     pub rules: Vec<Rule>,
     /// `[site.login]`, if the app's own login is watched.

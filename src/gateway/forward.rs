@@ -36,6 +36,7 @@ pub(super) struct Call<'a> {
     pub version: Version,
     pub request_id: Arc<str>,
     pub session_id: Option<SessionId>,
+    pub now: Time,
 }
 
 /// What the jar must know of a request.
@@ -104,6 +105,7 @@ impl Call<'_> {
         head: &mut Parts,
         cookies: Option<HeaderValue>,
     ) -> SmallVec<[HeaderValue; 1]> {
+        let assertion = self.assertion(gateway);
         let introduction = Introduction {
             stamp: &self.site.stamp,
             forwarded: &gateway.forwarded,
@@ -115,7 +117,7 @@ impl Call<'_> {
                 version: self.version,
             },
             request_id: &self.request_id,
-            facts: self.facts(),
+            facts: self.facts(assertion.as_deref()),
         };
         if introduction.write(head) {
             self.tell_spoofed(gateway);
@@ -153,7 +155,18 @@ impl Call<'_> {
         );
     }
 
-    fn facts(&self) -> Facts<'_> {
+    /// The user, signed, for a site that asks for it.
+    fn assertion(&self, gateway: &Gateway) -> Option<Arc<str>> {
+        if !self.site.stamp.asserts() {
+            return None;
+        }
+        let (user, now) = (self.user()?, self.now);
+        let with = (&**gateway.desk.ring.load(), now, &*gateway.meter);
+        let session = self.session_id.as_ref();
+        gateway.assertions.of(self.site, user, session, with)
+    }
+
+    fn facts<'f>(&'f self, assertion: Option<&'f str>) -> Facts<'f> {
         let record = self.visit.record();
         let user = self.user().map(|user| UserFacts {
             id: &user.id,
@@ -171,6 +184,7 @@ impl Call<'_> {
             auth_time: self.user().map(|user| user.auth_time),
             is_new: self.visit.is_new(),
             client_ip: self.hops.client_ip,
+            assertion,
         }
     }
 }

@@ -18,12 +18,15 @@ pub mod reason;
 
 pub mod access;
 
+pub mod assertion;
+
 mod begin_line;
 mod cookies;
 mod copies;
 mod duties;
 mod forward;
 mod learn;
+mod own;
 mod owner;
 mod path_params;
 mod settle;
@@ -59,6 +62,7 @@ use http_body::Body as _;
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Line, Logged};
 use self::admit::{AdmitFault, AdmitLimits, admit};
+use self::assertion::Assertions;
 use self::cookies::Written;
 use self::copies::Before;
 use self::crowd::Crowd;
@@ -128,6 +132,7 @@ pub struct Gateway {
     pub(crate) clock: Clock,
     pub(crate) meter: Arc<Meter>,
     pub(crate) request_ids: Arc<RequestIds>,
+    pub(crate) assertions: Arc<Assertions>,
 }
 
 impl Gateway {
@@ -171,7 +176,12 @@ impl Gateway {
         let mut admitted = admit(head, arrival, &self.admit_limits)?;
         let websocket = begin_websocket(head);
         self.strip_path_params(head, &mut admitted)?;
-        let (site, rule) = self.sites.place(&admitted)?;
+        let placed = self.sites.place(&admitted);
+        if let (Err(Refusal::OwnPath), Some(site)) = (&placed, self.sites.owner(&admitted)) {
+            line.site = Some(Arc::clone(&site.name));
+            return self.own_page(site, head, &admitted);
+        }
+        let (site, rule) = placed?;
         line.site = Some(Arc::clone(&site.name));
         if let Some(answer) = count_hop(head)? {
             return Ok(answer);
@@ -199,6 +209,7 @@ impl Gateway {
             could_carry: from.could_carry(self.desk.cookie.settings().same_site),
             request_id: Arc::clone(&line.request_id),
             session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
+            now: line.time,
         };
         line.session = call.session_id.clone();
         line.user = call.user().map(|user| user.id.clone());

@@ -52,6 +52,8 @@ pub struct Site {
     pub cookies: CookiePolicy,
     /// The headers that tell the app about the session.
     pub stamp: Stamp,
+    /// Who assertions say that they are from.
+    pub assertion_issuer: Box<str>,
     /// Takes out of trailers what may not pass.
     pub trailers: ScreenTrailers,
     /// What differs by path.
@@ -100,6 +102,12 @@ impl Site {
     pub fn is_own_authority(&self, authority: &str) -> bool {
         let host = without_port(authority).to_ascii_lowercase();
         self.hosts.iter().any(|pattern| is_host(&host, pattern))
+    }
+
+    /// Which of our own pages the path is, with a slash before it; `None` unless it says so plainly.
+    pub fn own_page<'p>(&self, path: &'p NormalPath) -> Option<&'p str> {
+        let rest = path.as_str().strip_prefix(self.prefix.as_str())?;
+        rest.strip_prefix(OWN)
     }
 
     /// Whether the path is one of our own pages, which never reach the app in any spelling.
@@ -218,6 +226,14 @@ impl SiteTable {
             .rule(path)
             .map_err(|Ambiguous| Refusal::AmbiguousPath)?;
         Ok((site, rule))
+    }
+
+    /// The site at a request's host and path, whatever is there.
+    pub fn owner(&self, admitted: &Admitted) -> Option<&Site> {
+        match self.find(&admitted.host, &admitted.path) {
+            Found::Site(site) => Some(site),
+            Found::NoPath | Found::NoHost | Found::Ambiguous => None,
+        }
     }
 
     /// What is served at `host` (lower case, without port) and `path`.

@@ -14,6 +14,7 @@ use crate::cookie::attributes::TicketCookie;
 use crate::cookie::seal::ValueKeys;
 use crate::gateway::Gateway;
 use crate::gateway::access_log::AccessLog;
+use crate::gateway::assertion::Assertions;
 use crate::gateway::crowd::Crowd;
 use crate::gateway::newcomers::Newcomers;
 use crate::gateway::observe::Observers;
@@ -37,6 +38,7 @@ pub(super) struct Live {
     pub newcomers: Arc<Newcomers>,
     pub streams: Arc<Streams>,
     pub request_ids: Arc<RequestIds>,
+    pub assertions: Arc<Assertions>,
     pub clock: Clock,
     pub meter: Arc<Meter>,
 }
@@ -67,6 +69,7 @@ impl Live {
             newcomers: Arc::new(Newcomers::new(settings.session.max_new_per_ip)),
             streams: Arc::new(Streams::new(Arc::clone(meter))),
             request_ids: Arc::default(),
+            assertions: Arc::default(),
             clock: clock.clone(),
             meter: Arc::clone(meter),
         }
@@ -120,6 +123,7 @@ impl Live {
             clock: self.clock.clone(),
             meter: Arc::clone(&self.meter),
             request_ids: Arc::clone(&self.request_ids),
+            assertions: Arc::clone(&self.assertions),
         }
     }
 }

@@ -112,6 +112,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
             })
         },
         stamp,
+        assertion_issuer: settings.assertion_issuer.as_str().into(),
         rules: rules.collect::<Result<_, Vec<StartFault>>>()?,
         watch: login::watch(settings.watch.as_ref())
             .map_err(|why| fault("login.login.success.sets_cookie", why))?,

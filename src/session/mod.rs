@@ -12,6 +12,8 @@ pub mod ring;
 
 pub mod sealed;
 
+mod assertion;
+
 mod label;
 
 mod home;
@@ -34,6 +36,7 @@ mod census;
 
 pub mod stored;
 
+pub use assertion::AssertionKey;
 pub use change::{Change, DataEdit, JarEdit, Turn};
 pub use commit::{Commit, Committed, Effects, Outcome};
 pub use expiry::{Expiry, Terms};

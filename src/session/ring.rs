@@ -4,14 +4,15 @@
 //! tag lets a forged ticket die before any store is asked. A ticket that carries its session is another (`sealed.rs`).
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use super::assertion::AssertionKey;
 use super::sealed::{self, Place, SealKey};
 use super::ticket::{KEY_ID_BYTES, KeyId, RANDOM_BYTES, Ticket};
 use crate::base::clock::Time;
@@ -69,6 +70,8 @@ struct ReadyKey {
     mac: hmac::Key,
     /// Seals tickets that carry their session, in a ring that opens such.
     seal: Option<SealKey>,
+    /// Signs assertions. Derived when the first is asked for.
+    assertion: OnceLock<Option<AssertionKey>>,
     /// From when on it signs. Until then every node has time to learn of it.
     signs_from: Time,
     /// How many tickets came that it had signed. Outlives a reload.
@@ -140,6 +143,17 @@ impl KeyRing {
             uses: key.uses.load(Ordering::Relaxed),
         });
         each.collect()
+    }
+
+    /// The key that signs assertions at `now`.
+    pub fn assertion_key(&self, now: Time) -> Option<&AssertionKey> {
+        self.keys[self.signing_at(now)].assertion()
+    }
+
+    /// Every key whose assertions count, the oldest first. One that does not sign yet is among them, so that apps know
+    /// it when it does.
+    pub fn assertion_keys(&self) -> impl Iterator<Item = &AssertionKey> {
+        self.keys.iter().filter_map(ReadyKey::assertion)
     }
 
     /// Where the key stands that signs at `now`: the newest that is old enough.
@@ -245,9 +259,15 @@ impl ReadyKey {
             id: key.id(),
             mac: hmac::Key::new(hmac::HMAC_SHA256, key.secret.expose()),
             seal: None,
+            assertion: OnceLock::new(),
             signs_from: key.created.plus(activate_after),
             uses: Arc::default(),
         }
+    }
+
+    fn assertion(&self) -> Option<&AssertionKey> {
+        let derive = || AssertionKey::derive(&self.mac);
+        self.assertion.get_or_init(derive).as_ref()
     }
 
     fn tag(&self, body: &[u8]) -> hmac::Tag {

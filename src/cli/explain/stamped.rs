@@ -46,6 +46,7 @@ pub(super) fn headers(
             auth_time: None,
             is_new: true,
             client_ip: peer,
+            assertion: None,
         },
     };
     let mut after = head.clone();

@@ -132,7 +132,7 @@ pub(super) fn users_stay(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
                 || other
                     .headers
                     .iter()
-                    .any(|(_, text)| text.contains("{user."));
+                    .any(|(_, text)| text.contains("{user.") || text.contains("{assertion}"));
             if !binds_users && is_told && share_a_ticket(site, other, cookie) {
                 let why = format!(
                     "its users reach the site {:?} too, which has no login of its own",

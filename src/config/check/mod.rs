@@ -2,6 +2,8 @@
 
 mod admin;
 
+mod assertion;
+
 mod balance;
 
 mod cookies;

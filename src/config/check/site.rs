@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::file;
 use super::super::settings::{Attendance, Rule, Site, Upstream, UpstreamHost};
+use super::assertion::assertion_issuer;
 use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
@@ -98,6 +99,9 @@ fn site(
     let (apps, options) = (&mirror.upstream, &mirror.upstream_options);
     let upstream = upstream(check, at, apps, options, mirror.session);
     one_host(check, at, &host, &upstream.apps);
+    let headers = headers(check, at, mirror.headers);
+    let issued = (mirror.assertion_issuer, headers.as_slice());
+    let assertion_issuer = assertion_issuer(check, at, issued, (&hosts, &path));
     Site {
         name,
         hosts,
@@ -110,7 +114,8 @@ fn site(
         strip_path_params: path_params(check, at, mirror.strip_path_params),
         trust_directives: mirror.trust_directives,
         cookies,
-        headers: headers(check, at, mirror.headers),
+        headers,
+        assertion_issuer,
         header_preset: preset(mirror.header_preset),
         rules: rules(check, at, mirror.rule),
         watch,

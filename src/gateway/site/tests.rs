@@ -23,6 +23,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         watch: None,
         cookies: CookiePolicy::plain(Mode::Keep),
         stamp: Stamp::default(),
+        assertion_issuer: "https://shop.test".into(),
         trailers: Arc::new(http::HeaderMap::clear),
         rules: Vec::new(),
     }

@@ -50,6 +50,8 @@ pub struct Stamp {
     entries: Vec<Entry>,
     /// The first letters of the entries' folded names.
     initials: u64,
+    /// Whether one of them asks for the assertion.
+    asserts: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -106,14 +108,6 @@ pub enum HeaderFault {
         /// What stood between the braces.
         placeholder: String,
     },
-    /// The placeholder is planned, but not built.
-    #[error("{header}: {{{placeholder}}} is not available in this version: delete the line")]
-    NotAvailable {
-        /// As it was written.
-        header: String,
-        /// What stood between the braces.
-        placeholder: String,
-    },
 }
 
 impl HeaderFault {
@@ -125,8 +119,7 @@ impl HeaderFault {
             | Self::SameName { header, .. }
             | Self::Empty { header }
             | Self::Unclosed { header }
-            | Self::UnknownPlaceholder { header, .. }
-            | Self::NotAvailable { header, .. } => header,
+            | Self::UnknownPlaceholder { header, .. } => header,
         }
     }
 }
@@ -148,6 +141,8 @@ pub struct Facts<'a> {
     pub is_new: bool,
     /// The visitor's address.
     pub client_ip: IpAddr,
+    /// What the app can verify for itself, if [`Stamp::asserts`].
+    pub assertion: Option<&'a str>,
 }
 
 /// Who is logged in.
@@ -214,7 +209,19 @@ impl Stamp {
         let initials = entries
             .iter()
             .fold(0, |set, entry| set | fold::initial_bit(&entry.folded));
-        Self { entries, initials }
+        let asserts = entries
+            .iter()
+            .any(|entry| entry.template.asks_for(&template::Placeholder::Assertion));
+        Self {
+            entries,
+            initials,
+            asserts,
+        }
+    }
+
+    /// Whether a header tells the assertion, which costs a signature.
+    pub const fn asserts(&self) -> bool {
+        self.asserts
     }
 
     /// Removes, in every spelling, all that only we may say: our headers, everything under `X-Session-` and

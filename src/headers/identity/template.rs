@@ -11,7 +11,7 @@ use crate::base::clock::Time;
 
 /// What may stand between braces, for messages.
 pub(super) const KNOWN: &str = "{session.id} {session.created} {session.auth_time} {session.new} {session.data} \
-     {session.data.KEY} {user.id} {user.issuer} {user.name} {user.email} {user.groups} {user.claims.NAME} {client.ip}";
+     {session.data.KEY} {user.id} {user.issuer} {user.name} {user.email} {user.groups} {user.claims.NAME} {client.ip} {assertion}";
 
 /// A compiled template; never empty.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ pub(super) enum Placeholder {
     /// What the user is called at the login. Presets alone ask for it.
     PreferredUsername,
     ClientIp,
+    Assertion,
 }
 
 impl Template {
@@ -74,6 +75,12 @@ impl Template {
             });
         }
         Ok(Self(parts))
+    }
+
+    /// Whether `placeholder` stands in it.
+    pub(super) fn asks_for(&self, placeholder: &Placeholder) -> bool {
+        let asks = |part: &Part| matches!(part, Part::Fact(asked) if asked == placeholder);
+        self.0.iter().any(asks)
     }
 
     /// The header's value; `None` when a fact is missing or the value is empty. It is marked sensitive: it is
@@ -117,12 +124,7 @@ impl Placeholder {
             "user.email" => Self::UserEmail,
             "user.groups" => Self::UserGroups,
             "client.ip" => Self::ClientIp,
-            "assertion" => {
-                return Err(HeaderFault::NotAvailable {
-                    header: header.to_owned(),
-                    placeholder: inside.to_owned(),
-                });
-            }
+            "assertion" => Self::Assertion,
             _ => {
                 let key = |prefix| {
                     let key: &str = inside.strip_prefix(prefix)?;
@@ -156,6 +158,7 @@ impl Placeholder {
             Self::UserGroups => return None,
             Self::UserClaim(name) => member(user?.claims?.get(name)?)?,
             Self::PreferredUsername => preferred_username(user?)?,
+            Self::Assertion => Cow::Borrowed(facts.assertion?),
             Self::ClientIp => Cow::Owned(facts.client_ip.to_string()),
         };
         (!text.is_empty()).then_some(text)

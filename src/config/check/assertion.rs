@@ -1,0 +1,53 @@
+//! `site.assertion_issuer`: who `{assertion}` says that it is from.
+
+use super::Check;
+
+const LENGTH_MAX: usize = 512;
+
+/// As it is written, or the first host of the site, which is at `path`; empty where no header tells an assertion.
+pub(super) fn assertion_issuer(
+    check: &mut Check<'_>,
+    at: usize,
+    (written, headers): (String, &[(String, String)]),
+    (hosts, path): (&[String], &str),
+) -> String {
+    let key = format!("site[{at}].assertion_issuer");
+    let is_told = headers
+        .iter()
+        .any(|(_, template)| template.contains("{assertion}"));
+    if !written.is_empty() {
+        let address = written.strip_prefix("https://");
+        let is_sound = |rest: &str| {
+            !rest.is_empty()
+                && rest.len() <= LENGTH_MAX
+                && rest.bytes().all(|byte| byte.is_ascii_graphic())
+                && !rest.contains(['?', '#', '"', '\\'])
+        };
+        if !address.is_some_and(is_sound) {
+            let why = "not an https address without query";
+            check.fault(&key, why, "write for example \"https://shop.example.com\"");
+        } else if !is_told {
+            let why = "no header tells an {assertion}";
+            let way_out = "write one into [site.headers], or take this out";
+            check.warn(&key, why, way_out);
+        }
+        return written;
+    }
+    if !is_told {
+        return String::new();
+    }
+    let Some(host) = hosts.iter().find(|host| !host.starts_with("*.")) else {
+        // Without any host there is another fault already.
+        if !hosts.is_empty() {
+            let why =
+                "missing: an {assertion} says who it is from, and no host of the site has one name";
+            check.fault(
+                &key,
+                why,
+                "write for example assertion_issuer = \"https://shop.example.com\"",
+            );
+        }
+        return String::new();
+    };
+    format!("https://{host}{}", path.trim_end_matches('/'))
+}
