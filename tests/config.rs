@@ -246,7 +246,7 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[site.login]\nmethod = \"oidc\"\npreset = \"django\"",
-            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\" or \"none\"\n\
+            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"header\", \"certificate\" or \"none\"\n\
              x.toml:10:1: site.login.preset: not available in this version; take it out until a version has it",
         ),
         (
@@ -494,6 +494,21 @@ fn each_fault_names_place_key_value_and_way_out() {
             "header_preset = \"remote_user\"\nassertion_issuer = \"http://x\"",
             "x.toml:8:17: site.header_preset = \"remote_user\": no such choice; did you mean \"remote-user\"?\n\
              x.toml:9:20: site.assertion_issuer = \"http://x\": not an https address without query; write for example \"https://shop.example.com\"",
+        ),
+        (
+            "[site.login]\nmethod = \"header\"",
+            "x.toml:9:10: site.login.method = \"header\": nobody is trusted to say who the user is; name the proxies in front of cloakroom in server.trusted_proxies\n\
+             x.toml:8:1: site.login.user_header: missing: where the proxy writes the user; write for example user_header = \"X-Forwarded-User\"",
+        ),
+        (
+            "[site.login]\nmethod = \"header\"\nuser_header = \"Cookie\"\ngroups_header = \"a b\"\nname_header = \"x-n\"\nemail_header = \"X-N\"\n[server]\ntrusted_proxies = [\"::1\"]",
+            "x.toml:10:15: site.login.user_header = \"Cookie\": frames the message, or says something else about it; write the header that the proxy writes, for example \"X-Forwarded-User\"\n\
+             x.toml:11:17: site.login.groups_header = \"a b\": no header name; write the header that the proxy writes, for example \"X-Forwarded-User\"\n\
+             x.toml:13:16: site.login.email_header = \"X-N\": another of the headers has this name; name the one that the proxy writes",
+        ),
+        (
+            "[site.login]\nmethod = \"certificate\"",
+            "x.toml:9:10: site.login.method = \"certificate\": nobody is asked for a certificate; write the file of the authority that issues them as tls.client_ca_file",
         ),
         (
             "[site.rule]\npath = \"/x\"",
@@ -787,7 +802,20 @@ fn every_choice_that_is_offered_is_taken() {
                 "site.cookies.rules" => format!(
                     "{LEAST}[site.cookies]\nrules = [{{ name = \"x\", mode = \"pass\", {name} = {word:?} }}]\n"
                 ),
-                "site.login" => format!("{LEAST}[{table}]\n{name} = {word:?}\n{WATCHED}\n"),
+                "site.login" => {
+                    let (above, below) = match *word {
+                        "header" => (
+                            "[server]\ntrusted_proxies = [\"::1\"]\n",
+                            "user_header = \"X-User\"",
+                        ),
+                        "certificate" => ("[tls]\nclient_ca_file = \"ca.pem\"\n", ""),
+                        _ => ("", WATCHED),
+                    };
+                    format!(
+                        "{above}{}",
+                        format_args!("{LEAST}[{table}]\n{name} = {word:?}\n{below}\n")
+                    )
+                }
                 "site.login.login" => {
                     let login = format!("login = {{ {name} = {word:?}, {RULE} }}");
                     format!("{LEAST}[site.login]\nmethod = \"watch\"\n{login}\n")

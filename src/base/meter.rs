@@ -56,6 +56,9 @@ counts! {
     LoginsSeen => "logins_seen", "Logins of apps that the watch saw succeed.";
     LoginsFailed => "logins_failed", "Logins of apps that the watch saw fail.";
     LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";
+    LoginsNamed => "logins_named", "Sessions begun for users whom a trusted proxy or a client certificate named.";
+    NamesRefused => "names_refused", "Requests of nobody because who a trusted proxy or a client certificate named could not be told.";
+    NamesDistrusted => "names_distrusted", "Requests with a header of site.login from a peer that is no trusted proxy.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";
     AssertionsFailed => "assertions_failed", "Assertions that were left out because they were too long or could not be signed.";

@@ -75,6 +75,7 @@ mirrored! {
     struct Tls {
         min_version: TlsVersion = TlsVersion::V12,
         hsts: Span = Span::secs(365 * 86_400),
+        client_ca_file: String = String::new(),
         certificate: Vec<Certificate> = Vec::new(),
     }
 
@@ -220,7 +221,12 @@ mirrored! {
     /// `[site.login]`.
     struct Login {
         method: LoginMethod = LoginMethod::None,
-        carry: bool = true,
+        carry: Option<bool> = None,
+        user_header: String = String::new(),
+        groups_header: String = String::new(),
+        name_header: String = String::new(),
+        email_header: String = String::new(),
+        user: CertificateName = CertificateName::CommonName,
         login: Option<LoginRule> = None,
         logout: Option<LogoutRule> = None,
     }
@@ -303,6 +309,10 @@ pub(super) enum Engine {
 pub(super) enum LoginMethod {
     /// The app's own login is watched.
     Watch,
+    /// A trusted proxy names the user.
+    Header,
+    /// The client's certificate names the user.
+    Certificate,
     /// Nobody logs in.
     None,
 }
@@ -320,6 +330,17 @@ pub(super) enum HeaderPreset {
     XForwarded,
     /// See [`super::settings::Preset`].
     XAuthRequest,
+}
+
+/// `site.login.user`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub(super) enum CertificateName {
+    /// The subject's common name.
+    #[serde(rename = "subject.cn")]
+    CommonName,
+    /// The one e-mail address.
+    #[serde(rename = "san.email")]
+    Email,
 }
 
 /// `site.ambiguous_paths`.

@@ -8,7 +8,7 @@ mod upstream;
 
 pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
-pub use login::{LoginRule, LogoutRule, Method, Signs, Watch};
+pub use login::{LoginRule, LogoutRule, Method, Namer, NamingHeaders, Signs, Watch};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
 use std::path::PathBuf;
@@ -108,6 +108,8 @@ pub struct Tls {
     pub hsts: Option<Duration>,
     /// `[[tls.certificate]]`; the first is the default. Never empty.
     pub certificates: Vec<Certificate>,
+    /// The roots of client certificates; `None`: nobody is asked for one.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// A version of TLS.
@@ -191,6 +193,10 @@ pub struct Site {
     pub rules: Vec<Rule>,
     /// `[site.login]`, if the app's own login is watched.
     pub watch: Option<Watch>,
+    /// `[site.login]`, if somebody else names the user.
+    pub namer: Option<Namer>,
+    /// Whether what an anonymous visitor had goes along when a user is named.
+    pub carries_named: bool,
 }
 
 impl Site {

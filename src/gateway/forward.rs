@@ -29,6 +29,8 @@ pub(super) struct Call<'a> {
     pub admitted: &'a Admitted,
     pub site: &'a Site,
     pub visit: &'a Visit,
+    /// The user whom somebody named on this request, if the session does not say it.
+    pub named: Option<&'a User>,
     /// Whether the browser could have sent our own cookies along.
     pub could_carry: bool,
     pub hops: &'a Hops,
@@ -94,6 +96,9 @@ impl Introduction<'_> {
 impl Call<'_> {
     /// The user, if this site may see them. A site with a login of its own sees only whom it bound.
     pub fn user(&self) -> Option<&User> {
+        if self.named.is_some() {
+            return self.named;
+        }
         let user = self.visit.record()?.user.as_ref()?;
         (!self.site.binds_users() || *user.site == *self.site.name).then_some(user)
     }

@@ -30,6 +30,8 @@ pub(super) struct Scene<'s, 'r> {
     pub request: &'r AppRequest<'r>,
     /// The session as the request found it.
     pub record: Option<&'r Record>,
+    /// The one that gave way to it before the app was asked.
+    pub was: Option<&'r Record>,
     /// Whether a jar may take cookies on this request at all.
     pub may_keep: bool,
     pub request_id: &'r str,
@@ -76,6 +78,13 @@ pub(super) fn learn<'s>(
     if matches!(change.turn, Turn::End | Turn::LogIn { .. }) {
         parting.copies = scene.copies(&brought.came);
     }
+    let gave_way = scene.was.map(|was| Scene {
+        record: Some(was),
+        ..scene
+    });
+    if let Some(was) = gave_way {
+        parting.copies.extend(was.copies(&brought.came));
+    }
     if change.turn == Turn::End {
         // The app's last words to a session that is over.
         change.cookies.clear();
@@ -97,6 +106,9 @@ pub(super) fn learn<'s>(
     if matches!(change.turn, Turn::LogIn { .. }) {
         // They have to wait for a request to the host that set them.
         change.copies.extend(scene.copies_out_of_reach().cloned());
+    }
+    if let Some(was) = gave_way {
+        change.copies.extend(was.copies_out_of_reach().cloned());
     }
     (change, parting)
 }

@@ -26,9 +26,11 @@ mod copies;
 mod duties;
 mod forward;
 mod learn;
+mod named;
 mod own;
 mod owner;
 mod path_params;
+mod refused;
 mod settle;
 mod told;
 
@@ -61,7 +63,7 @@ use http_body::Body as _;
 
 use self::access::check_cross_site;
 use self::access_log::{AccessLog, Line, Logged};
-use self::admit::{AdmitFault, AdmitLimits, admit};
+use self::admit::{AdmitLimits, admit};
 use self::assertion::Assertions;
 use self::cookies::Written;
 use self::copies::Before;
@@ -69,6 +71,7 @@ use self::crowd::Crowd;
 use self::duties::{accept_upgrade, begin_websocket, count_hop, hint_to, round_off};
 use self::forward::{Call, take_request};
 use self::learn::{Scene, learn};
+use self::named::Bound;
 use self::newcomers::Newcomers;
 use self::observe::Observers;
 use self::reason::Reason;
@@ -80,7 +83,6 @@ use self::site::{Site, SiteTable};
 use self::streams::{Joint, Opening, Streams};
 use self::visit::{Manner, OnOutage, SessionMode, Visit};
 use self::witness::Witness;
-use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::latest::Held;
 use crate::base::meter::{Count, Meter};
@@ -90,6 +92,7 @@ use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
 use crate::headers::websocket::Handshake;
+use crate::login::certificate::ClientCertificate;
 use crate::session::{Home, Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::visitor::Incoming;
@@ -107,6 +110,8 @@ pub struct Arrival {
     pub is_peers_own: bool,
     /// The host that the TLS handshake named, lower case.
     pub sni: Option<Box<str>>,
+    /// The client's certificate, if it showed one; it was verified.
+    pub certificate: Option<Box<ClientCertificate>>,
 }
 
 /// The gateway under one configuration: finished settings, and what all cores share. A reload makes another one, which
@@ -198,6 +203,14 @@ impl Gateway {
             .await?;
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
         check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
+        let (visit, mut bound) = match &site.namer {
+            None => (visit, Bound::default()),
+            Some(namer) => {
+                let by = (&head.headers, arrival);
+                let named = self.named(namer, (site, rule), by, (&from, upgrades), line);
+                aside(self.bind(visit, named, (site, mode), line)).await?
+            }
+        };
 
         let call = Call {
             arrival,
@@ -206,6 +219,7 @@ impl Gateway {
             admitted: &admitted,
             site,
             visit: &visit,
+            named: bound.user.as_deref(),
             could_carry: from.could_carry(self.desk.cookie.settings().same_site),
             request_id: Arc::clone(&line.request_id),
             session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
@@ -234,6 +248,7 @@ impl Gateway {
             site,
             request: &jar_request,
             record: visit.record(),
+            was: bound.begun.as_ref().and_then(|begun| begun.was.as_deref()),
             may_keep: visit.may_keep_cookies(),
             request_id: &line.request_id,
         };
@@ -248,7 +263,8 @@ impl Gateway {
             change.turn = visit.upkeep(renews);
         }
         let may_set = visit.may_keep_cookies();
-        let before = Before::of(&change.turn, &visit);
+        let before = bound.take_before();
+        let before = before.or_else(|| Before::of(&change.turn, &visit));
         let opening = Opening::of(&response, joint);
         let watched = opening.is_some() || !self.streams.has_no_sessions();
         let held = watched.then(|| visit.held());
@@ -258,6 +274,7 @@ impl Gateway {
         } else {
             aside(self.settle(visit, change, line, now)).await?
         };
+        let settled = bound.and_then(settled);
         let subject = held.and_then(|held| self.follow(held.as_ref(), &settled));
         clean(&mut response, site, &admitted);
         let host = &admitted.host;
@@ -347,31 +364,6 @@ impl Gateway {
             response.map(|body| body.screening_trailers(trailers)),
             joint,
         ))
-    }
-
-    /// `has_body`: the request has one, which is left unread.
-    #[cold]
-    fn refuse(&self, refusal: &Refusal, has_body: bool, line: &mut Line) -> Response<Body> {
-        self.meter.count(Count::Refusals);
-        line.refusal = Some(refusal.word());
-        let request_id = &*line.request_id;
-        let error = Causes(refusal);
-        match refusal {
-            Refusal::Store(_) => {
-                self.meter.count(Count::StoreFaults);
-                tracing::error!(request_id, site = line.site.as_deref(), %error, "refused");
-            }
-            Refusal::Upstream(_) | Refusal::NoWebSocket => {
-                self.meter.count(Count::UpstreamFaults);
-                tracing::warn!(request_id, site = line.site.as_deref(), %error, "refused");
-            }
-            Refusal::Admit(AdmitFault::Message(_)) => {
-                self.meter.count(Count::MessagesMalformed);
-                tracing::debug!(request_id, %error, "refused");
-            }
-            _ => tracing::debug!(request_id, %error, "refused"),
-        }
-        refusal.answer(request_id, line.version, has_body)
     }
 
     /// Who looks on at the cookies of a site.

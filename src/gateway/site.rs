@@ -16,6 +16,7 @@ use crate::cookie::policy::CookiePolicy;
 use crate::cookie::rivals::{Rival, share_a_domain};
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
+use crate::login::named::Namer;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, Upstreams};
 
@@ -48,6 +49,10 @@ pub struct Site {
     pub trust_directives: bool,
     /// How the app's own login and logout are known, if they are watched.
     pub watch: Option<Watch>,
+    /// Who names the users, if somebody else does with each request.
+    pub namer: Option<Namer>,
+    /// Whether what an anonymous visitor had goes along when a user is named.
+    pub carries_named: bool,
     /// What becomes of cookies.
     pub cookies: CookiePolicy,
     /// The headers that tell the app about the session.
@@ -77,7 +82,7 @@ pub enum AppHost {
 impl Site {
     /// Whether the site has a login of its own: it binds users, and sees those alone that it bound.
     pub const fn binds_users(&self) -> bool {
-        self.trust_directives || self.watch.is_some()
+        self.trust_directives || self.watch.is_some() || self.namer.is_some()
     }
 
     /// The first rule that matches the path, or an error when the two readings of the path, with

@@ -163,7 +163,8 @@ impl ForwardedPolicy {
         headers.append(VIA, via(origin.version));
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
+    /// Whether `ip` is that of a listed proxy.
+    pub fn trusts(&self, ip: IpAddr) -> bool {
         // A dual-stack socket shows an IPv4 peer as ::ffff:a.b.c.d.
         let ip = ip.to_canonical();
         self.trusted.iter().any(|net| net.contains(&ip))

@@ -1,10 +1,19 @@
 //! Floor 2: how a visitor becomes a user.
 //!
 //! ```text
-//! watch  which requests are a login or a logout of the app's own, and by which signs one succeeded
-//! typed  the user that a login form names, read strictly or not at all
+//! watch        which requests are a login or a logout of the app's own, and by which signs one succeeded
+//! typed        the user that a login form names, read strictly or not at all
+//! named        a user whom somebody else names with each request
+//! header       … a trusted proxy, in headers
+//! certificate  … the certificate of the connection
 //! ```
 
 pub mod watch;
 
 pub mod typed;
+
+pub mod named;
+
+pub mod header;
+
+pub mod certificate;

@@ -12,6 +12,7 @@ use crate::config::token_file::TokenFault;
 use crate::config::{Fault, Settings};
 use crate::server::accept::BindFault;
 use crate::server::certificate::CertificateFault;
+use crate::server::client_ca::ClientCaFault;
 use crate::store::postgres::PostgresFault;
 use crate::store::redis;
 use crate::store::sqlite::StoreOpenFault;
@@ -28,6 +29,9 @@ pub enum StartFault {
         /// What is wrong with it.
         source: CertificateFault,
     },
+    /// Client certificates cannot be asked for.
+    #[error(transparent)]
+    ClientCa(#[from] ClientCaFault),
     /// TLS to an app cannot be spoken as it is configured.
     #[error("{key} cannot be used; {way_out}")]
     UpstreamTls {
@@ -172,6 +176,7 @@ impl StartFault {
         match self {
             Self::Keys(_) | Self::OtherSessionIds { .. } => Some("session.keys.file"),
             Self::Store(_) => Some("session.store.path"),
+            Self::ClientCa(_) => Some("tls.client_ca_file"),
             Self::Revocations { .. } => Some("session.store.revocations"),
             Self::AccessLog { .. } => Some("log.access"),
             Self::Socket(fault) => Some(fault.key()),

@@ -4,6 +4,8 @@ use http::Method;
 
 use crate::config::settings;
 use crate::cookie::name::NamePattern;
+use crate::login::header::LoginHeaders;
+use crate::login::named::Namer;
 use crate::login::watch::{LoginRule, LogoutRule, Signs, Watch};
 
 /// The watch of a site, if it has one, or why a name of a cookie is none.
@@ -31,6 +33,19 @@ pub(super) fn watch(settings: Option<&settings::Watch>) -> Result<Option<Watch>,
         },
         carry: settings.carry,
     }))
+}
+
+/// Who names the users of a site.
+pub(super) fn namer(settings: &settings::Namer) -> Namer {
+    match settings {
+        settings::Namer::Certificate(user) => Namer::Certificate(*user),
+        settings::Namer::Header(headers) => Namer::Header(LoginHeaders {
+            user: headers.user.clone(),
+            groups: headers.groups.clone(),
+            name: headers.name.clone(),
+            email: headers.email.clone(),
+        }),
+    }
 }
 
 fn signs(settings: &settings::Signs) -> Result<Signs, String> {

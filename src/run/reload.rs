@@ -12,7 +12,7 @@ use super::listen::server_settings;
 use super::live::Live;
 use super::pinned::pin;
 use super::site::sites;
-use super::tls::{load_certificates, tls_config_after};
+use super::tls::{load_certificates, tls_config, tls_config_after};
 use crate::admin::{Door, Outcome, Report};
 use crate::base::clock::Time;
 use crate::base::latest::Latest;
@@ -147,11 +147,15 @@ impl Reloader {
 
     fn build_setup(&self, settings: &Settings) -> Result<Setup, Vec<StartFault>> {
         let before = self.setup.current();
-        let tls = if settings.tls.min_version == self.running.tls.min_version {
+        let (tls, ran) = (&settings.tls, &self.running.tls);
+        let certificates = Arc::clone(&self.certificates);
+        let tls = if tls.client_ca_file.is_some() || ran.client_ca_file.is_some() {
+            // The file may hold other roots by now. Who resumes would bring a certificate that the old ones issued.
+            tls_config(tls, certificates)?
+        } else if tls.min_version == ran.min_version {
             Arc::clone(&before.tls)
         } else {
-            let certificates = Arc::clone(&self.certificates);
-            tls_config_after(&before.tls, &settings.tls, certificates)?
+            tls_config_after(&before.tls, tls, certificates)?
         };
         Ok(Setup {
             settings: Arc::new(server_settings(settings, &self.https)),

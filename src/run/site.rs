@@ -18,6 +18,7 @@ use crate::gateway::site::{AppHost, Site};
 use crate::gateway::visit::SessionMode;
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
+use crate::login::named::Namer;
 use crate::upstream::{Tls, TlsSettings};
 
 /// All sites, in the order in which they are written.
@@ -67,6 +68,11 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         Some(preset) => stamp.with_preset(preset),
         None => stamp,
     };
+    let namer = settings.namer.as_ref().map(login::namer);
+    let stamp = match &namer {
+        Some(Namer::Header(headers)) => stamp.removing(headers.names()),
+        Some(Namer::Certificate(_)) | None => stamp,
+    };
     let rules = settings.rules.iter().map(|rule| {
         let path = PathPattern::parse(&rule.path)
             .ok_or_else(|| fault("rule.path", format!("{:?} is no path pattern", rule.path)))?;
@@ -114,6 +120,8 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         stamp,
         assertion_issuer: settings.assertion_issuer.as_str().into(),
         rules: rules.collect::<Result<_, Vec<StartFault>>>()?,
+        namer,
+        carries_named: settings.carries_named,
         watch: login::watch(settings.watch.as_ref())
             .map_err(|why| fault("login.login.success.sets_cookie", why))?,
     })

@@ -4,12 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::build::one;
 use super::fault::StartFault;
 use crate::base::clock::Time;
 use crate::config::settings;
 use crate::server::certificate::{CertificateFault, CertificateSettings};
+use crate::server::client_ca::client_verifier;
 use crate::server::tls::{
     CertificateSet, Certificates, TlsSettings, TlsVersion, server_config, server_config_after,
+    server_config_asking,
 };
 
 /// Reads every certificate, or tells all that cannot be used.
@@ -53,8 +56,15 @@ pub(super) fn tls_config(
     settings: &settings::Tls,
     certificates: Arc<Certificates>,
 ) -> Result<Arc<rustls::ServerConfig>, Vec<StartFault>> {
-    server_config(tls_version(settings.min_version), certificates)
-        .map_err(|error| vec![StartFault::Runtime(io::Error::other(error))])
+    let version = tls_version(settings.min_version);
+    let made = match &settings.client_ca_file {
+        None => server_config(version, certificates),
+        Some(file) => {
+            let clients = client_verifier(file).map_err(one)?;
+            server_config_asking(clients, version, certificates)
+        }
+    };
+    made.map_err(|error| vec![StartFault::Runtime(io::Error::other(error))])
 }
 
 /// The same after a reload: who comes back with a session ticket of `before` is known.

@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 use crate::base::causes::Causes;
 use crate::base::meter::{Count, Meter};
 use crate::gateway::Arrival;
+use crate::login::certificate::ClientCertificate;
 use crate::server::activity::Activity;
 use crate::server::drain::Drain;
 use crate::server::h1::serve_h1;
@@ -114,6 +115,7 @@ fn open(newcomer: Newcomer, limits: &Limits) -> Option<(Wire, Arc<Activity>, Arr
         is_peers_own,
         local,
         sni: None,
+        certificate: None,
     };
     let activity = Arc::new(Activity::new());
     let wire = Wire::new(socket, Arc::clone(&activity), limits.write_timeout, permit);
@@ -133,6 +135,11 @@ async fn shake_hands<H>(newcomer: Newcomer, core: Rc<Core<H>>) -> Option<Shaken>
     };
     core.meter.count(Count::Handshakes);
     arrival.sni = stream.get_ref().1.server_name().map(Into::into);
+    // The certificate was verified, or there would be no connection. A resumed one brings that of the first.
+    let certificates = stream.get_ref().1.peer_certificates();
+    arrival.certificate = certificates
+        .and_then(<[_]>::first)
+        .map(|leaf| Box::new(ClientCertificate::read(leaf)));
     Some(Shaken {
         stream,
         activity,

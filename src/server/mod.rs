@@ -10,6 +10,8 @@
 
 pub mod accept;
 pub mod certificate;
+
+pub mod client_ca;
 pub mod listener;
 pub mod proxy_protocol;
 pub mod tls;

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
@@ -160,10 +163,27 @@ pub fn server_config(
     min_version: TlsVersion,
     certificates: Arc<Certificates>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
+    server_config_asking(
+        WebPkiClientVerifier::no_client_auth(),
+        min_version,
+        certificates,
+    )
+}
+
+/// The same, where clients are asked for a certificate that `clients` verifies. A session ticket brings it back, so
+/// that each set of roots needs a configuration that shares no tickets with another.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn server_config_asking(
+    clients: Arc<dyn ClientCertVerifier>,
+    min_version: TlsVersion,
+    certificates: Arc<Certificates>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider: Arc<CryptoProvider> = Arc::new(default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&min_version.and_later())?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(certificates);
     // A client that offers protocols, but neither of these, is refused with no_application_protocol.
     config.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()];

@@ -68,10 +68,18 @@ fn verifies(jwt: &str, key: &Value) -> bool {
         let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(0);
         let sign: &[u8] = if bytes[first] & 0x80 == 0 { &[] } else { &[0] };
         let bytes = [sign, &bytes[first..]].concat();
-        [&[2, u8::try_from(bytes.len()).unwrap()], &bytes[..]].concat()
+        [
+            &[2, u8::try_from(bytes.len()).expect("few bytes")],
+            &bytes[..],
+        ]
+        .concat()
     };
     let pair = [number(&signature[..32]), number(&signature[32..])].concat();
-    let signature = [&[0x30, u8::try_from(pair.len()).unwrap()], &pair[..]].concat();
+    let signature = [
+        &[0x30, u8::try_from(pair.len()).expect("few bytes")],
+        &pair[..],
+    ]
+    .concat();
 
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, bytes: &[u8]| {

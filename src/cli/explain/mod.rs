@@ -213,5 +213,6 @@ fn arrival(settings: &Settings) -> Arrival {
         is_peers_own: false,
         local: first.unwrap_or(SocketAddr::new(VISITOR, 443)),
         sni: None,
+        certificate: None,
     }
 }

@@ -229,8 +229,14 @@ pub(super) fn tls(check: &mut Check<'_>, mirror: file::Tls) -> Tls {
             key_file: file("key_file", mirror.key_file),
         }
     });
+    let certificates = certificates.collect();
+    let client_ca_file = match mirror.client_ca_file.as_str() {
+        "" => None,
+        file => Some(check.file("tls.client_ca_file", file)),
+    };
     Tls {
-        certificates: certificates.collect(),
+        certificates,
+        client_ca_file,
         min_version: mirror.min_version,
         hsts: Some(mirror.hsts.0).filter(|hsts| !hsts.is_zero()),
     }

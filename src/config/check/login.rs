@@ -13,9 +13,10 @@ pub(super) fn watch(
     site_path: &str,
 ) -> Option<Watch> {
     let key = |name: &str| format!("site[{at}].login.{name}");
-    if mirror.method == LoginMethod::None {
+    if mirror.method != LoginMethod::Watch {
         for name in ["login", "logout", "carry"] {
-            if check.origins.is_written(&key(name)) {
+            let says_something = name == "carry" && mirror.method != LoginMethod::None;
+            if check.origins.is_written(&key(name)) && !says_something {
                 let why = "says nothing without method = \"watch\"";
                 check.warn(&key(name), why, "set the method or take it out");
             }
@@ -49,7 +50,7 @@ pub(super) fn watch(
         check.fault(&key("logout"), why, way_out);
     }
     Some(Watch {
-        carry: mirror.carry,
+        carry: mirror.carry.unwrap_or(true),
         login,
         logout,
     })

@@ -12,6 +12,8 @@ mod listen;
 
 mod login;
 
+mod named;
+
 mod sealed;
 
 mod session;
@@ -53,6 +55,7 @@ pub(super) fn check(
     sealed::judge(&mut check, &mirror.session);
     let cookie = session::cookie(&mut check, mirror.session.cookie);
     let sites = site::sites(&mut check, mirror.site, &cookie);
+    named::judge(&mut check, &server, &tls, &sites);
     let admin = admin::admin(&mut check, mirror.admin);
     let log = Log {
         format: mirror.log.format,
@@ -108,7 +111,9 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
             faults.push(settings.origins.fault(&path, why, way_out));
         }
     }
-    for (path, file) in settings.upstream_files() {
+    let client_ca = settings.tls.client_ca_file.as_deref();
+    let client_ca = client_ca.map(|file| ("tls.client_ca_file".to_owned(), file));
+    for (path, file) in settings.upstream_files().into_iter().chain(client_ca) {
         let opened = OpenFile::open(file).and_then(|open| open.metadata());
         let why = match opened {
             Ok(about) if about.is_file() => continue,

@@ -1,6 +1,31 @@
 //! Finished `[site.login]`.
 
+use http::HeaderName;
 use serde::Deserialize;
+
+use crate::login::certificate::CertificateUser;
+
+/// `[site.login]` with `method = "header"` or `"certificate"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namer {
+    /// A trusted proxy names the user.
+    Header(NamingHeaders),
+    /// The client's certificate does.
+    Certificate(CertificateUser),
+}
+
+/// In which headers a proxy names the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamingHeaders {
+    /// `user_header`.
+    pub user: HeaderName,
+    /// `groups_header`.
+    pub groups: Option<HeaderName>,
+    /// `name_header`.
+    pub name: Option<HeaderName>,
+    /// `email_header`.
+    pub email: Option<HeaderName>,
+}
 
 /// `[site.login]` with `method = "watch"`.
 #[derive(Clone, Debug, PartialEq, Eq)]

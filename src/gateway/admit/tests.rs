@@ -29,6 +29,7 @@ fn look(
         is_peers_own: false,
         local: address,
         sni: sni.map(Into::into),
+        certificate: None,
     };
     admit(&head, &arrival, &LIMITS)
         .map(|admitted| format!("{} {}", admitted.host, admitted.path.as_str()))
@@ -222,6 +223,7 @@ fn a_tunnel_is_for_websockets_alone() {
             is_peers_own: false,
             local: address,
             sni: None,
+            certificate: None,
         };
         let seen = admit(&head, &arrival, &LIMITS);
         let seen = seen.map(|admitted| format!("{} {}", admitted.host, admitted.path.as_str()));

@@ -161,7 +161,7 @@ impl Streams {
     }
 
     /// Ends the streams of the session with this root.
-    fn end(&self, root: &Root, why: Closed) {
+    pub(super) fn end(&self, root: &Root, why: Closed) {
         let mut shard = self.shard(&root.0);
         if let Some(watched) = shard.get_mut(&root.0) {
             self.tell(watched, Why::Session(why));

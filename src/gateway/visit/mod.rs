@@ -161,7 +161,28 @@ impl Visit {
         })
     }
 
-    const fn without_session(reason: Reason) -> Self {
+    /// The session that has just begun with `ticket`, before the app was asked.
+    pub(super) const fn bound(ticket: Ticket, record: Arc<Record>, reason: Reason) -> Self {
+        Self {
+            reason,
+            hold: Hold::Open {
+                ticket,
+                outdated: false,
+                record,
+                standing: Standing::Current,
+                upkeep: Upkeep::Nothing,
+            },
+            may_set: true,
+            offers: false,
+        }
+    }
+
+    /// The same request without the session, which stays as it is.
+    pub(super) fn out_of_sight(self) -> Self {
+        Self::without_session(self.reason)
+    }
+
+    pub(super) const fn without_session(reason: Reason) -> Self {
         Self {
             reason,
             hold: Hold::Nothing,

@@ -44,11 +44,18 @@ const RESERVED: NameList = NameList::new(
     &["x-forwarded"],
 );
 
+/// Whether a proxy may name the user in a header of this name.
+pub fn may_name_users(name: &str) -> bool {
+    !RESERVED.holds(name) || fold::is_under(name, "x-forwarded")
+}
+
 /// The headers of one site, ready to be stripped and written.
 #[derive(Clone, Debug)]
 pub struct Stamp {
     entries: Vec<Entry>,
-    /// The first letters of the entries' folded names.
+    /// Folded names that are removed too, and never written.
+    removed: Vec<String>,
+    /// The first letters of all folded names.
     initials: u64,
     /// Whether one of them asks for the assertion.
     asserts: bool,
@@ -209,14 +216,26 @@ impl Stamp {
         let initials = entries
             .iter()
             .fold(0, |set, entry| set | fold::initial_bit(&entry.folded));
+        let removed = Vec::new();
         let asserts = entries
             .iter()
             .any(|entry| entry.template.asks_for(&template::Placeholder::Assertion));
         Self {
             entries,
+            removed,
             initials,
             asserts,
         }
+    }
+
+    /// The same, which removes headers of these names too: what a proxy in front of us says to us alone.
+    #[must_use]
+    pub fn removing<'n>(mut self, names: impl Iterator<Item = &'n HeaderName>) -> Self {
+        for name in names.map(|name| fold::fold(name.as_str())) {
+            self.initials |= fold::initial_bit(&name);
+            self.removed.push(name);
+        }
+        self
     }
 
     /// Whether a header tells the assertion, which costs a signature.
@@ -266,12 +285,17 @@ impl Stamp {
     fn claim(&self, name: &str) -> Option<Claim> {
         fold::claim(name).or_else(|| {
             let may_be_listed = self.initials & fold::initial_bit(name) != 0;
-            (may_be_listed
-                && self
-                    .entries
-                    .iter()
-                    .any(|entry| fold::is_folded(name, &entry.folded)))
-            .then_some(Claim::Identity)
+            if !may_be_listed {
+                return None;
+            }
+            let mut written = self.entries.iter().map(|entry| &entry.folded);
+            let is = |folded: &String| fold::is_folded(name, folded);
+            // A proxy that is not believed is told of elsewhere.
+            if self.removed.iter().any(is) {
+                Some(Claim::Forwarding)
+            } else {
+                written.any(is).then_some(Claim::Identity)
+            }
         })
     }
 }
