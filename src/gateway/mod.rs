@@ -345,11 +345,12 @@ impl Gateway {
         if !announces {
             body = body.refusing_trailers();
         }
+        let upstreams = &site.upstreams;
         // Who sends nothing of a body holds no place at the app that others need.
-        body.begin().await.map_err(Refusal::VisitorBody)?;
+        let begun = body.begin(&head.headers, || upstreams.early_places(pool));
+        begun.await.map_err(Refusal::VisitorBody)?;
         let asked = Stopwatch::start();
         let request = take_request(head, body);
-        let upstreams = &site.upstreams;
         let hint = aside.as_deref().map(|aside| hint_to(aside, &self.meter));
         let early = hint.as_ref().map(|hint| hint as TellEarly<'_>);
         let sent = upstreams.send(pool, request, home, &self.clock, early);

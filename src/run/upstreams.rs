@@ -27,6 +27,7 @@ pub(super) fn upstreams(
             connections: options.connections,
             streams: options.streams,
             body_timeout: options.body_timeout,
+            stream_timeout: options.stream_timeout,
             header_bytes: options.header_bytes,
             tls: tls.clone(),
         },

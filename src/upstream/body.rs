@@ -4,21 +4,21 @@
 //! Bodies are streams; nothing here holds one whole, except the short ones that we write ourselves.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::balance::InFlight;
-use super::flow::Flow;
-use super::http1::{Answer, Switched};
-use super::patience::Patience;
+use super::begin::begin;
+use super::download::AppBody;
+use super::duplex::Duplex;
 use super::until::UntilBody;
 use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
 use super::visitor::{Broken, Incoming};
@@ -75,7 +75,7 @@ impl Body {
         match &mut self {
             Self::Empty | Self::Full(_) => {}
             Self::Visitor(body) => body.screen_trailers(screen),
-            Self::App(body) => body.screen = Some(screen),
+            Self::App(body) => body.screen_trailers(screen),
             Self::Until(body) => body.map(|body| body.screening_trailers(screen)),
         }
         self
@@ -84,7 +84,7 @@ impl Body {
     /// Has an app's response count until it has ended.
     pub(super) fn counted(mut self, counted: InFlight) -> Self {
         if let Self::App(body) = &mut self {
-            body.counted = Some(counted);
+            body.count(counted);
         }
         self
     }
@@ -111,14 +111,33 @@ impl Body {
 
     /// Waits until something of a visitor's body is here, within its limits; no other body is waited for. A visitor who
     /// expects `100 Continue` gets it now. Until then nothing shall be taken from others: no connection to an app, no
-    /// place.
+    /// place. But if its length is not told and it does not come, one of `places` is enough.
     ///
     /// # Errors
     /// The body is refused, or did not come.
-    pub async fn begin(&mut self) -> Result<(), BodyFault> {
+    pub async fn begin(
+        &mut self,
+        headers: &HeaderMap,
+        places: impl FnOnce() -> Option<Arc<Semaphore>>,
+    ) -> Result<(), BodyFault> {
         match self {
-            Self::Visitor(body) => poll_fn(|cx| body.poll_begin(cx)).await,
+            Self::Visitor(body) => begin(body, headers, places).await,
             Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_) => Ok(()),
+        }
+    }
+
+    /// The app answers while a visitor's body is still on its way: both go on, as long as either does.
+    pub(super) fn answered(&mut self, stream_timeout: Duration) -> Option<Rc<Duplex>> {
+        match self {
+            Self::Visitor(body) => body.answered(stream_timeout),
+            Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_) => None,
+        }
+    }
+
+    /// Has an app's body that goes both ways hold one of `places`; where there is none, it is waited for as any other.
+    pub(super) fn go_both_ways(&mut self, places: &Arc<Semaphore>) {
+        if let Self::App(body) = self {
+            body.go_both_ways(places);
         }
     }
 
@@ -169,7 +188,7 @@ impl http_body::Body for Body {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
             Self::Visitor(body) => body.is_end_stream(),
-            Self::App(body) => body.source.is_end(),
+            Self::App(body) => body.is_end(),
             Self::Until(body) => body.is_end_stream(),
         }
     }
@@ -182,7 +201,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
             Self::Visitor(body) => body.size_hint(),
-            Self::App(body) => body.source.size_hint(),
+            Self::App(body) => body.size_hint(),
             Self::Until(body) => body.size_hint(),
         }
     }
@@ -197,131 +216,6 @@ impl fmt::Debug for Body {
             Self::Visitor(_) => "Body(visitor)",
             Self::App(_) | Self::Until(_) => "Body(app)",
         })
-    }
-}
-
-/// The body of an app's response. It holds the connection or its stream: read to its end it gives that back to the pool,
-/// dropped before it ends it.
-pub struct AppBody {
-    source: Source,
-    screen: Option<ScreenTrailers>,
-    patience: Patience,
-    /// What the response counts as until it has ended, where somebody counts.
-    counted: Option<InFlight>,
-}
-
-/// Where the parts come from, and what has to be given back.
-pub(super) enum Source {
-    Http1(Answer),
-    Http2(Flow),
-}
-
-impl AppBody {
-    pub(super) fn new(source: Source, patience: Patience) -> Box<Self> {
-        Box::new(Self {
-            source,
-            screen: None,
-            patience,
-            counted: None,
-        })
-    }
-
-    /// Has it hold one of `places` instead of its own; false when there is none.
-    fn move_to(&mut self, places: &Arc<Semaphore>) -> bool {
-        match &mut self.source {
-            Source::Http1(answer) => answer.move_to(places),
-            Source::Http2(flow) => flow.move_to(places),
-        }
-    }
-
-    /// Whether the app has switched protocols, and there is no body at all.
-    pub(super) fn is_switched(&self) -> bool {
-        matches!(&self.source, Source::Http1(answer) if answer.is_switched())
-    }
-
-    /// The stream of an app that has switched protocols, and the place that it goes on to hold.
-    pub(super) fn into_switched(self) -> Option<(Switched, OwnedSemaphorePermit)> {
-        match self.source {
-            Source::Http1(answer) => answer.into_switched(),
-            Source::Http2(_) => None,
-        }
-    }
-
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        let Poll::Ready(part) = self.source.poll_part(cx) else {
-            ready!(self.patience.poll_end(cx));
-            self.source.cut();
-            return Poll::Ready(Some(Err(BodyFault::AppStalled)));
-        };
-        self.patience.relieve();
-        let part = match part {
-            Some(Ok(frame)) if frame.is_data() => {
-                // Nobody asks again after the last part of a body whose length was told.
-                if self.source.is_end() {
-                    self.source.give_back();
-                }
-                Some(Ok(frame))
-            }
-            Some(Ok(frame)) => {
-                self.source.give_back();
-                screened(frame, self.screen.as_ref()).map(Ok)
-            }
-            Some(Err(cause)) => {
-                self.source.cut();
-                Some(Err(BodyFault::AppBroke(cause)))
-            }
-            None => {
-                self.source.give_back();
-                None
-            }
-        };
-        Poll::Ready(part)
-    }
-}
-
-/// What a source gives at a time.
-pub(super) type Part = Result<Frame<Bytes>, Arc<dyn std::error::Error + Send + Sync>>;
-
-impl Source {
-    /// All of it was read.
-    fn give_back(&mut self) {
-        match self {
-            // It does so by itself, as it knows first.
-            Self::Http1(_) => {}
-            Self::Http2(flow) => flow.give_back(),
-        }
-    }
-
-    /// Nothing more will be read.
-    fn cut(&mut self) {
-        match self {
-            Self::Http1(answer) => answer.cut(),
-            Self::Http2(flow) => flow.cut(),
-        }
-    }
-
-    fn is_end(&self) -> bool {
-        match self {
-            Self::Http1(answer) => answer.is_end(),
-            Self::Http2(flow) => flow.is_end(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Http1(answer) => answer.size_hint(),
-            Self::Http2(flow) => flow.size_hint(),
-        }
-    }
-
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
-        match self {
-            Self::Http1(answer) => answer.poll_part(cx),
-            Self::Http2(flow) => flow.poll_part(cx),
-        }
     }
 }
 

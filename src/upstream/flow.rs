@@ -9,7 +9,7 @@ use h2::RecvStream;
 use http_body::{Frame, SizeHint};
 use tokio::sync::Semaphore;
 
-use super::body::Part;
+use super::download::Part;
 use super::http2::StreamLease;
 
 /// So much of a body is looked at before its head goes on, if it is here already.

@@ -95,6 +95,11 @@ pub(super) fn length_of(headers: &HeaderMap) -> Option<u64> {
         .flatten()
 }
 
+/// Whether a response of `status` has no body, whatever its head says (RFC 9112, 6.3).
+pub(super) fn is_bodiless(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
 /// Takes the framing out of a response that came over HTTP/2, where it can say nothing (RFC 9113, 8.2.2), but for a sound
 /// length of what has content.
 pub(super) fn unframe_response(head: &mut ResponseParts) {

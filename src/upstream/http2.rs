@@ -21,8 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::UpstreamSettings;
-use super::body::{AppBody, Body, Source};
+use super::body::Body;
 use super::client::{Again, Failure, TellEarly, patience, spare};
+use super::download::{AppBody, Source};
 use super::fault::UpstreamFault;
 use super::flow::Flow;
 use super::framing;
@@ -376,17 +377,18 @@ fn accept(
     let (mut head, stream) = response.into_parts();
     framing::unframe_response(&mut head);
     framing::detach_values(&mut head.headers);
-    if let Some(pour) = pour.filter(|pour| !pour.is_over()) {
+    let is_bodiless = is_head || framing::is_bodiless(head.status) || stream.is_end_stream();
+    let mut duplex = None;
+    if let Some(mut pour) = pour.filter(|pour| !pour.is_over()) {
+        if !is_bodiless {
+            duplex = pour.answered(settings.stream_timeout);
+        }
         let rest = tokio::task::spawn_local(async move {
             // Its faults show in the response, if it has not ended.
             let _ = pour.await;
         });
         lease.upload = Some(Rest(rest));
     }
-    let is_bodiless = is_head
-        || head.status == StatusCode::NO_CONTENT
-        || head.status == StatusCode::NOT_MODIFIED
-        || stream.is_end_stream();
     let body = if is_bodiless {
         lease.release();
         Body::empty()
@@ -394,7 +396,7 @@ fn accept(
         let left = framing::length_of(&head.headers);
         let patience = patience(settings, &head.headers);
         let flow = Flow::begin(stream, left, lease).map_err(UpstreamFault::Http2)?;
-        Body::App(AppBody::new(Source::Http2(flow), patience))
+        Body::App(AppBody::new(Source::Http2(flow), patience, duplex))
     };
     Ok(Response::from_parts(head, body))
 }

@@ -4,7 +4,8 @@
 //! balance   the apps behind one site, and which of them gets a request
 //! aside     room for what a request seldom does
 //! address   where an app is and what it speaks: http:, https:, h2c: or unix:
-//! body      every body that passes through: the visitor's, the app's, our own; `upload` holds the visitor's limits
+//! body      every body that passes through: the visitor's, the app's, our own; `upload` is the visitor's, `download` the app's
+//! begin     when a request with a body goes to its app; `duplex`: the app answers before it has all of it
 //! until     a response body that somebody may end before its time
 //! pool      how many requests at once, which connection, who waits
 //! client    one request: which connection it gets, and the one safe retry
@@ -33,8 +34,11 @@
 mod address;
 mod aside;
 mod balance;
+mod begin;
 mod body;
 mod client;
+mod download;
+mod duplex;
 mod fault;
 mod flow;
 mod framing;
@@ -62,8 +66,9 @@ pub use balance::{
     BalanceSettings, HealthSettings, MEMBERS_MAX, MemberSettings, Report, Standing, Unserved,
     Upstreams, probe,
 };
-pub use body::{AppBody, Body, BodyFault, ScreenTrailers};
+pub use body::{Body, BodyFault, ScreenTrailers};
 pub use client::{TellEarly, is_event_stream};
+pub use download::AppBody;
 pub use fault::{Unanswered, UpstreamFault};
 pub use pool::Pool;
 pub use scan::Flaw;
@@ -88,12 +93,14 @@ pub struct UpstreamSettings {
     /// How many requests may be with the app at once, from this core. As a connection is made only when none is idle or,
     /// with HTTP/2, has room, there are never more connections than this. Zero counts as one.
     pub connections: usize,
-    /// How many WebSockets and event streams may be open with the app at once, from this core. They hold none of the
+    /// How many WebSockets, event streams and exchanges that go both ways may be open with the app at once, from this core. They hold none of the
     /// places that `connections` gives. Zero counts as one.
     pub streams: usize,
     /// The longest wait between two parts of a response's body; zero: no limit. Event streams (`text/event-stream`) may
     /// be silent for longer.
     pub body_timeout: Duration,
+    /// How long nothing may come from either side while the app has answered and the request has not ended; zero: no limit.
+    pub stream_timeout: Duration,
     /// The largest head of a response, and the largest trailers.
     pub header_bytes: usize,
     /// How an app behind `https:` is spoken to; without it such an app cannot be reached.
@@ -111,6 +118,7 @@ impl UpstreamSettings {
             connections: 256,
             streams: 4096,
             body_timeout: Duration::from_secs(60),
+            stream_timeout: Duration::from_secs(3600),
             header_bytes: 64 * 1024,
             tls: None,
         }

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::UpstreamSettings;
 use super::address::Address;
+use super::begin::PLACES_FOR_EARLY;
 use super::body::Body;
 use super::client::{self, TellEarly, opens_stream};
 use super::fault::{Unanswered, UpstreamFault};
@@ -84,10 +85,16 @@ impl Pool {
                 if opens_stream(&response) && !response.body_mut().move_to(&upstream.streams) {
                     return Err(UpstreamFault::Exhausted.into());
                 }
+                response.body_mut().go_both_ways(&upstream.streams);
                 Ok(response)
             }
             Err(fault) => Err(Unanswered::unsent(fault, request)),
         }
+    }
+
+    /// The places for requests to `to` whose body has not begun. These need one of the others beside it.
+    pub(super) fn early_places(&self, to: &Arc<UpstreamSettings>) -> Arc<Semaphore> {
+        Arc::clone(&self.upstream(to).early)
     }
 
     fn upstream(&self, to: &Arc<UpstreamSettings>) -> Rc<Upstream> {
@@ -108,8 +115,10 @@ impl Pool {
 pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     places: Arc<Semaphore>,
-    /// Of open WebSockets and event streams.
+    /// Of open WebSockets, event streams and exchanges that go both ways.
     streams: Arc<Semaphore>,
+    /// Of requests whose body has not begun. There may be none.
+    early: Arc<Semaphore>,
     waiters: Cell<usize>,
     /// The one used last is at the end, and is used next: so what is not needed grows old.
     #[allow(
@@ -135,6 +144,9 @@ impl Upstream {
         Self {
             places: semaphore(settings.connections),
             streams: semaphore(settings.streams),
+            early: Arc::new(Semaphore::new(
+                settings.connections.min(Semaphore::MAX_PERMITS) / PLACES_FOR_EARLY,
+            )),
             settings,
             waiters: Cell::new(0),
             idle: RefCell::default(),

@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body as _;
 
 use super::body::{Body, BodyFault};
+use super::duplex::Duplex;
 
 /// Ends when the body has gone up, or cannot. Dropped before, it resets the stream.
 pub(super) struct Pour {
@@ -42,6 +45,11 @@ impl Pour {
     /// The body, if nothing was taken of it.
     pub(super) fn into_untouched(self) -> Option<Body> {
         (!self.was_begun).then_some(self.body)
+    }
+
+    /// The app answers already, and its answer has not ended.
+    pub(super) fn answered(&mut self, stream_timeout: Duration) -> Option<Rc<Duplex>> {
+        self.body.answered(stream_timeout)
     }
 
     /// Whether nothing more will go up.

@@ -5,13 +5,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use zeroize::Zeroizing;
@@ -20,10 +21,14 @@ use crate::base::clock::Stopwatch;
 use crate::base::secret::Secret;
 
 use super::body::{BodyFault, ScreenTrailers, screened};
+use super::duplex::Duplex;
 use super::visitor::Incoming;
 
 /// How long a body may drip before its average counts: links stall, and the first packets are slow.
 pub const RATE_GRACE: Duration = Duration::from_secs(5);
+
+/// How long it may go unnoticed that the app's answer has ended, after which its visitor is waited for as any other.
+const DUPLEX_LOOK: Duration = Duration::from_secs(30);
 
 /// What a visitor's body may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,10 @@ pub struct VisitorBody {
     timer: Option<Pin<Box<Sleep>>>,
     /// What it means when the timer runs out.
     verdict: BodyFault,
+    /// Its request goes up before anything of it is here, and holds this until something is.
+    asks_early: Option<OwnedSemaphorePermit>,
+    /// The app answers already, and waits for more of it meanwhile.
+    duplex: Weak<Duplex>,
     ended: bool,
 }
 
@@ -100,6 +109,8 @@ impl VisitorBody {
             waiting: None,
             timer: None,
             verdict: BodyFault::Stalled,
+            asks_early: None,
+            duplex: Weak::new(),
             ended: false,
         }
     }
@@ -118,6 +129,22 @@ impl VisitorBody {
 
     pub(super) fn progress(&self) -> Rc<Progress> {
         Rc::clone(&self.progress)
+    }
+
+    /// Has it hold `place` until it begins, or is answered.
+    pub(super) fn ask_early(&mut self, place: OwnedSemaphorePermit) {
+        self.asks_early = Some(place);
+    }
+
+    /// The app has answered, and its answer has not ended: both may say something now, when they have something to say.
+    pub(super) fn answered(&mut self, stream_timeout: Duration) -> Option<Rc<Duplex>> {
+        if self.is_end_stream() {
+            return None;
+        }
+        self.asks_early = None;
+        let duplex = Duplex::new(stream_timeout, self.progress());
+        self.duplex = Rc::downgrade(&duplex);
+        Some(duplex)
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
@@ -156,6 +183,10 @@ impl VisitorBody {
             Poll::Pending => return self.poll_patience(cx).map(|fault| Some(Err(fault))),
         };
         self.stop_waiting();
+        self.asks_early = None;
+        if let Some(duplex) = self.duplex.upgrade() {
+            duplex.moves();
+        }
         let judged = match part {
             None => None,
             Some(Err(cause)) => Some(Err(BodyFault::VisitorGone(Arc::new(cause)))),
@@ -211,8 +242,18 @@ impl VisitorBody {
         let Some(timer) = &mut self.timer else {
             return Poll::Pending;
         };
-        ready!(timer.as_mut().poll(cx));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let duplex = self.duplex.upgrade();
+            let left = duplex.map_or(Duration::ZERO, |duplex| duplex.left());
+            if left.is_zero() {
+                break;
+            }
+            timer.set(tokio::time::sleep(left.min(DUPLEX_LOOK)));
+        }
         self.ended = true;
+        self.asks_early = None;
+        self.progress.waiting.set(false);
         Poll::Ready(self.verdict.clone())
     }
 

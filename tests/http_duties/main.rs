@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bidi;
 mod early;
 mod events;
 mod expect;

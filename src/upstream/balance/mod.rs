@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode};
+use tokio::sync::Semaphore;
 
 use self::harm::Harm;
 pub(super) use self::member::InFlight;
@@ -270,6 +271,12 @@ impl Upstreams {
             [only] if only.state.is_sound() => (tried == 0).then_some(0),
             _ => self.pick(tried, home, clock.now()),
         }
+    }
+
+    /// The places of this core for requests whose body has not begun, whichever member is asked.
+    pub fn early_places(&self, pool: &Pool) -> Option<Arc<Semaphore>> {
+        let first = self.members.first()?;
+        Some(pool.early_places(&first.settings))
     }
 
     /// Whether sessions keep to their members.

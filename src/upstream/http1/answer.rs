@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::switched::Switched;
-use crate::upstream::body::Part;
+use crate::upstream::download::Part;
 use crate::upstream::pool::Lease;
 use crate::upstream::scan::{Left, Piece};
 

@@ -27,8 +27,9 @@ use http::{Method, Request, Response};
 use http_body::Body as _;
 
 use self::send::{Sending, SendingFault};
-use super::body::{AppBody, Body, Source};
+use super::body::Body;
 use super::client::{Again, Failure, TellEarly, patience};
+use super::download::{AppBody, Source};
 use super::fault::UpstreamFault;
 use super::framing;
 use super::pool::Lease;
@@ -128,20 +129,28 @@ fn failure(
 }
 
 /// Makes an app's response ours. Whatever is refused here closes the connection, as the lease is dropped.
-fn accept(head: Head, mut lease: Lease, sending: Sending) -> Result<Response<Body>, UpstreamFault> {
+fn accept(
+    head: Head,
+    mut lease: Lease,
+    mut sending: Sending,
+) -> Result<Response<Body>, UpstreamFault> {
     if head.closes || sending.closes() {
         lease.spoil();
     }
     let is_switched = lease.connection.left() == Left::Switched;
-    if !sending.is_over() {
-        if is_switched {
-            return Err(UpstreamFault::Protocol(Flaw::EarlyUpgrade));
-        }
-        lease.connection.send_on(sending);
+    if is_switched && !sending.is_over() {
+        return Err(UpstreamFault::Protocol(Flaw::EarlyUpgrade));
     }
     // What came along with the head is read with it: it is taken whole or not at all.
     let piece = lease.connection.piece().map_err(refused)?;
     let is_whole = lease.connection.left() == Left::Bytes(0);
+    let mut duplex = None;
+    if !sending.is_over() {
+        if !is_whole {
+            duplex = sending.answered(lease.settings().stream_timeout);
+        }
+        lease.connection.send_on(sending);
+    }
     let body = if is_whole && piece.data.is_empty() && piece.trailers.is_none() {
         // Nobody reads a body that has ended.
         lease.release();
@@ -149,7 +158,7 @@ fn accept(head: Head, mut lease: Lease, sending: Sending) -> Result<Response<Bod
     } else {
         let patience = patience(lease.settings(), &head.headers);
         let answer = Answer::new(lease, piece);
-        Body::App(AppBody::new(Source::Http1(answer), patience))
+        Body::App(AppBody::new(Source::Http1(answer), patience, duplex))
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;

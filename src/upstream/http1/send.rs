@@ -3,7 +3,9 @@
 
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, TRAILER};
@@ -12,6 +14,7 @@ use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
 use crate::upstream::body::{Body, BodyFault};
+use crate::upstream::duplex::Duplex;
 use crate::upstream::stream::Stream;
 
 /// Room for a usual head.
@@ -111,6 +114,11 @@ impl Sending {
     /// The body, if nothing was taken of it.
     pub(super) fn into_untouched(self) -> Option<Body> {
         (!self.was_opened).then_some(self.body)
+    }
+
+    /// The app answers already, and its answer has not ended.
+    pub(super) fn answered(&mut self, stream_timeout: Duration) -> Option<Rc<Duplex>> {
+        self.body.answered(stream_timeout)
     }
 
     fn has_more(&self) -> bool {
