@@ -106,7 +106,10 @@ async fn a_stream_goes_both_ways(gate: &Gate, has_trailers: bool) {
     for (kind, mut body, mut stream) in streams {
         stream.send_data(Bytes::new(), true).expect("an end");
         let trailers = tokio::time::timeout(DEADLINE, async {
-            assert!(body.data().await.is_none());
+            // A frame without bytes says nothing.
+            while let Some(more) = body.data().await {
+                assert_eq!(more.expect("an end"), "", "{kind}");
+            }
             body.trailers().await
         });
         let trailers = trailers.await.expect("an end in time").expect("trailers");
