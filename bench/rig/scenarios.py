@@ -118,7 +118,7 @@ def idle_memory(connect):
             for stream in [connect(server.port, cookie) for _ in range(bench.idle_connections)]:
                 stream.close()
         before = settled(server)
-        held = [connect(server.port, cookie) for _ in range(bench.idle_connections)]
+        held = paced(lambda: connect(server.port, cookie), bench.idle_connections)
         grown = settled(server) - before
         closed = sum(not idle.is_open(stream) for stream in held)
         for stream in warm + held:
@@ -128,6 +128,17 @@ def idle_memory(connect):
         return {"KiB/connection": grown / bench.idle_connections}
 
     return run
+
+
+def paced(connect, how_many, seconds=15):
+    """Opens connections evenly. An allocator keeps what handshakes freed for some seconds, jemalloc for ten, and looks at
+    it only when it is asked for more: after a burst into silence it would be counted as the connections' own."""
+    began = time.monotonic()
+    held = []
+    for number in range(how_many):
+        time.sleep(max(0, began + seconds * number / how_many - time.monotonic()))
+        held.append(connect())
+    return held
 
 
 def settled(server):
