@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! watch        which requests are a login or a logout of the app's own, and by which signs one succeeded
-//! typed        the user that a login form names, read strictly or not at all
+//! typed        what a login form says, read strictly or not at all
+//! form         a login page of ours: users, passwords, codes, and where visitors go on
 //! named        a user whom somebody else names with each request
 //! header       … a trusted proxy, in headers
 //! certificate  … the certificate of the connection
@@ -11,6 +12,8 @@
 pub mod watch;
 
 pub mod typed;
+
+pub mod form;
 
 pub mod named;
 

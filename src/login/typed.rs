@@ -1,4 +1,4 @@
-//! The user that a login form names.
+//! The user that a login form names, and what a form of ours says.
 //!
 //! The app reads the form too, by rules of its own that we do not know. Where two readers could find different users,
 //! whoever holds one account could be taken for another. So the user is read only where there is one reading, and
@@ -6,6 +6,8 @@
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+use crate::base::secret::Secret;
 
 /// The largest body that a user is read from, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -131,6 +133,28 @@ fn value_of(pair: &[u8]) -> Result<String, Unread> {
     }
 }
 
+/// What a form of ours says in `field`, exactly as it was typed; `None` where the field is not there. Nobody else reads that
+/// form, but a browser writes each field once, and whatever does not is not what it seems.
+///
+/// # Errors
+/// When it cannot be decoded, or could be read in two ways.
+pub fn value(body: &[u8], field: &str) -> Result<Option<Secret<String>>, Unread> {
+    let mut found = None;
+    for pair in body.split(|byte| *byte == b'&') {
+        let name = name_of(pair)?;
+        if !resembles(&name, field) {
+            continue;
+        }
+        if found.is_some() || name != field {
+            return Err(Unread::Twice);
+        }
+        let equals = pair.iter().position(|byte| *byte == b'=');
+        let raw = equals.and_then(|at| pair.get(at + 1..));
+        found = Some(raw.and_then(decoded).ok_or(Unread::Value)?);
+    }
+    Ok(found.map(Secret::new))
+}
+
 /// Percent and plus decoded; `None` for a broken escape, and for what is not UTF-8.
 fn decoded(raw: &[u8]) -> Option<String> {
     let mut out = Vec::with_capacity(raw.len());
@@ -236,6 +260,35 @@ mod tests {
         }
         let long = format!("log={}", "a".repeat(257));
         assert_eq!(user(long.as_bytes(), "log"), Err(Unread::Value));
+    }
+
+    #[test]
+    fn what_a_form_of_ours_says_is_read_as_it_was_typed_or_not_at_all() {
+        let read = |body: &str| {
+            let read = value(body.as_bytes(), "password");
+            read.map(|found| found.map(|found| found.expose().clone()))
+        };
+        for (body, expected) in [
+            ("password=+x+", Ok(Some(" x "))),
+            ("user=a&password=%00%0a;%26%3D=", Ok(Some("\0\n;&=="))),
+            ("password=", Ok(Some(""))),
+            ("user=a", Ok(None)),
+            ("", Ok(None)),
+            ("password", Err(Unread::Value)),
+            ("password=%ff", Err(Unread::Value)),
+            ("password=%4", Err(Unread::Value)),
+            ("password=a&password=b", Err(Unread::Twice)),
+            ("password=a&password[]=b", Err(Unread::Twice)),
+            ("password=a&PASSWORD=b", Err(Unread::Twice)),
+            ("Password=a", Err(Unread::Twice)),
+            ("password=a&%zz=b", Err(Unread::Name)),
+        ] {
+            assert_eq!(
+                read(body),
+                expected.map(|text| text.map(str::to_owned)),
+                "{body}"
+            );
+        }
     }
 
     #[test]

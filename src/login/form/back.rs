@@ -1,0 +1,137 @@
+//! Where a visitor goes on after a login: to a path of the same origin, or to the beginning of the site.
+
+use percent_encoding::percent_decode_str;
+
+/// The longest address that a visitor is brought back to, in bytes.
+const BYTES_MAX: usize = 2048;
+/// How often an address is decoded to see what somebody may make of it.
+const READINGS: usize = 3;
+
+/// `wanted` if it leads nowhere but to a path of this origin, whoever reads it and however often it is decoded, and to
+/// none of our own pages; else the beginning of the site, whose prefix (without a slash at the end) is `prefix`.
+pub fn way_on(wanted: Option<&str>, prefix: &str) -> String {
+    match wanted {
+        Some(wanted) if wanted.len() <= BYTES_MAX && is_local(wanted) => wanted.to_owned(),
+        _ if prefix.is_empty() => "/".to_owned(),
+        _ => prefix.to_owned(),
+    }
+}
+
+fn is_local(wanted: &str) -> bool {
+    // It becomes a header field: what is not printable ASCII has been encoded by every browser.
+    if !wanted.bytes().all(|byte| byte.is_ascii_graphic()) || wanted.contains('#') {
+        return false;
+    }
+    let mut reading = wanted.to_owned();
+    for _ in 0..READINGS {
+        if !is_plain_path(&reading) {
+            return false;
+        }
+        let Ok(decoded) = percent_decode_str(&reading).decode_utf8() else {
+            return false;
+        };
+        if decoded == reading {
+            return true;
+        }
+        reading = decoded.into_owned();
+    }
+    is_plain_path(&reading)
+}
+
+/// Whether a reading of the address is one path from the root, in which no browser finds a host.
+fn is_plain_path(reading: &str) -> bool {
+    let path = reading.split(['?', '#']).next().unwrap_or_default();
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    let mut segments = path.split('/').map(|segment| segment.split(';').next());
+    let is_odd = |segment: Option<&str>| {
+        let segment = segment.unwrap_or_default();
+        matches!(segment, "." | "..") || segment.eq_ignore_ascii_case(".cloakroom")
+    };
+    !rest.starts_with('/')
+        && !path.contains('\\')
+        && !reading.chars().any(char::is_control)
+        && !segments.any(is_odd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_this_origin_are_gone_on_to() {
+        for wanted in [
+            "/",
+            "/x",
+            "/x/y/?a=1&b=//z",
+            "/x?next=https://z.test/",
+            "/x//y",
+            "/caf%C3%A9",
+            "/%20",
+            "/100%25",
+            "/.well-known/x",
+            "/..x",
+            "/cloakroom/login",
+        ] {
+            assert_eq!(way_on(Some(wanted), "/deep"), wanted);
+        }
+    }
+
+    #[test]
+    fn anything_odd_leads_to_the_beginning_of_the_site() {
+        let long = format!("/{}", "x".repeat(BYTES_MAX));
+        let odd = [
+            "",
+            "x",
+            "?x",
+            "*",
+            "//evil.test",
+            "///evil.test",
+            "/\\evil.test",
+            "\\/evil.test",
+            "\\\\evil.test",
+            "/x\\y",
+            "https:evil.test",
+            "https://evil.test/",
+            "HTTPS://evil.test/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//user@evil.test",
+            "user@evil.test",
+            "/%2fevil.test",
+            "/%2F%2fevil.test",
+            "/%5cevil.test",
+            "/%255cevil.test",
+            "/%252fevil.test",
+            "/%25252fevil.test",
+            "%2f%2fevil.test",
+            "/%09/evil.test",
+            "/\t/evil.test",
+            "/x\r\nSet-Cookie: a=b",
+            "/x%0d%0aSet-Cookie:a=b",
+            "/x%00",
+            "/x%7f",
+            "/x y",
+            "/caf\u{e9}",
+            "/%ff",
+            "/x#y",
+            "/../x",
+            "/x/%2e%2e//evil.test",
+            "/.//evil.test",
+            "/..;/x",
+            "/.cloakroom/login",
+            "/.cloakroom",
+            "/.CLOAKROOM/logout",
+            "/%2ecloakroom/logout",
+            "/deep/.cloakroom/login?return_to=/",
+            "/.cloakroom;x/login",
+            long.as_str(),
+        ];
+        for wanted in odd {
+            assert_eq!(way_on(Some(wanted), "/deep"), "/deep", "{wanted:?}");
+            assert_eq!(way_on(Some(wanted), ""), "/", "{wanted:?}");
+        }
+        assert_eq!(way_on(None, "/deep"), "/deep");
+    }
+}
