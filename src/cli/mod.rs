@@ -18,6 +18,8 @@ pub mod healthcheck;
 
 pub mod sessions;
 
+pub mod users;
+
 pub mod cookie;
 
 pub mod store;
@@ -83,6 +85,9 @@ enum Command {
     /// List, show and end the sessions in the store.
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
+    /// Say who may log in on the login page of the gateway.
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     /// Say what a ticket or another cookie value of ours is.
     #[command(subcommand)]
     Cookie(cookie::CookieCommand),
@@ -150,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Cert(command) => cert::main(&command),
         Command::Keys(command) => keys::main(&command),
         Command::Sessions(command) => sessions::main(&command),
+        Command::Users(command) => users::main(&command),
         Command::Cookie(command) => cookie::main(&command),
         Command::Learn(args) => learn::main(&args),
         Command::Store(command) => store::main(&command),

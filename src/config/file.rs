@@ -229,6 +229,11 @@ mirrored! {
         user: CertificateName = CertificateName::CommonName,
         login: Option<LoginRule> = None,
         logout: Option<LogoutRule> = None,
+        users_file: Option<String> = None,
+        totp: Totp = Totp::Off,
+        hash_memory: Bytes = Bytes(19 << 20),
+        hash_passes: u32 = 2,
+        hash_lanes: u32 = 1,
     }
 
     /// `site.login.login`.
@@ -309,6 +314,8 @@ pub(super) enum Engine {
 pub(super) enum LoginMethod {
     /// The app's own login is watched.
     Watch,
+    /// On a page of ours.
+    Form,
     /// A trusted proxy names the user.
     Header,
     /// The client's certificate names the user.
@@ -341,6 +348,18 @@ pub(super) enum CertificateName {
     /// The one e-mail address.
     #[serde(rename = "san.email")]
     Email,
+}
+
+/// `site.login.totp`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Totp {
+    /// Nobody is asked for a code.
+    Off,
+    /// Whoever has a secret.
+    Optional,
+    /// Everybody.
+    Required,
 }
 
 /// `site.ambiguous_paths`.

@@ -3,6 +3,8 @@
 //! A key that is in neither list is unknown. One that comes later is refused as well, never ignored: an operator who
 //! writes `sticky = true` must not believe that it holds.
 
+use crate::login::form::password::Cost;
+
 /// What a key wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -253,8 +255,8 @@ pub const KEYS: &[Key] = &[
     now(
         "site.login.method",
         one_of_or_later(
-            &["watch", "header", "certificate", "none"],
-            &["form", "oidc", "forward"],
+            &["watch", "form", "header", "certificate", "none"],
+            &["oidc", "forward"],
         ),
     ),
     now("site.login.carry", Flag),
@@ -272,8 +274,11 @@ pub const KEYS: &[Key] = &[
     now("site.login.logout.query", Text),
     now("site.login.logout.success", Table),
     now("site.login.logout.success.status", Counts),
-    later("site.login.users_file"),
-    later("site.login.totp"),
+    now("site.login.users_file", Text),
+    now("site.login.totp", one_of(&["off", "optional", "required"])),
+    now("site.login.hash_memory", Size),
+    now("site.login.hash_passes", UpTo(Cost::PASSES_MAX)),
+    now("site.login.hash_lanes", UpTo(Cost::LANES_MAX)),
     later("site.login.templates_dir"),
     later("site.login.issuer"),
     later("site.login.client_id"),

@@ -15,7 +15,10 @@ pub mod secret_file;
 
 pub mod token_file;
 
+pub mod users_file;
+
 mod new_file;
+mod replace;
 
 mod source;
 mod tree;

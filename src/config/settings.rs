@@ -2,12 +2,14 @@
 
 mod admin;
 mod balance;
+mod form;
 mod login;
 mod store;
 mod upstream;
 
 pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
+pub use form::Form;
 pub use login::{LoginRule, LogoutRule, Method, Namer, NamingHeaders, Signs, Watch};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
@@ -197,6 +199,8 @@ pub struct Site {
     pub namer: Option<Namer>,
     /// Whether what an anonymous visitor had goes along when a user is named.
     pub carries_named: bool,
+    /// The login page of ours, if the site has one.
+    pub form: Option<Form>,
 }
 
 impl Site {

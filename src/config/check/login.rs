@@ -121,14 +121,14 @@ fn signs(check: &mut Check<'_>, key: &str, mirror: file::Signs) -> Signs {
     }
 }
 
-/// Warns where a user whom one site's watch binds is shown to another: that site believes in logins it never saw.
+/// Warns where a user whom one site's login binds is shown to another: that site believes in logins it never saw.
 pub(super) fn users_stay(check: &mut Check<'_>, sites: &[Site], cookie: &TicketCookieSettings) {
     for (at, site) in sites.iter().enumerate() {
-        if site.watch.is_none() {
+        if !site.has_login() {
             continue;
         }
         for other in sites.iter().filter(|other| other.name != site.name) {
-            let binds_users = other.watch.is_some() || other.trust_directives;
+            let binds_users = other.has_login() || other.trust_directives;
             let is_told = other.header_preset.is_some()
                 || other
                     .headers

@@ -8,6 +8,8 @@ mod balance;
 
 mod cookies;
 
+mod form;
+
 mod listen;
 
 mod login;
@@ -33,6 +35,7 @@ pub(super) use self::store::exposed;
 use super::fault::{Fault, Origins};
 use super::file::File;
 use super::settings::{AccessLog, Log, Settings};
+use super::users_file;
 use crate::base::causes::Causes;
 
 /// Judges `mirror`; relative paths count from `base`. Tells the settings, warnings, and faults: with faults the
@@ -122,6 +125,14 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
         };
         let way_out = "put it there, and let the user that cloakroom runs as read it";
         faults.push(settings.origins.fault(&path, why, way_out));
+    }
+    let users = settings.sites.iter().enumerate();
+    for (path, file) in users.filter_map(|(at, site)| site.users_file(at)) {
+        // Read and judged: a list with a fault in it would let nobody in.
+        if let Err(fault) = users_file::read(file) {
+            let why = Causes(&fault).to_string();
+            faults.push(settings.origins.fault(&path, why, ""));
+        }
     }
     for (path, text) in settings.store.secrets() {
         if let Err(fault) = text.read() {

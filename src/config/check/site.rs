@@ -9,7 +9,7 @@ use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
 use super::{Check, value};
-use super::{cookies, login, named};
+use super::{cookies, form, login, named};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::{Preset, Stamp};
 use crate::upstream::Address;
@@ -93,6 +93,7 @@ fn site(
     let cookies = cookies::cookies(check, &facts, mirror.cookies);
     let namer = named::namer(check, at, &mirror.login);
     let carries_named = mirror.login.carry == Some(true) && namer.is_some();
+    let form = form::form(check, at, &mirror.login, mirror.session);
     let watch = login::watch(check, at, mirror.login, &path);
     if watch.is_some() && mirror.session == Attendance::Off {
         let why = "without sessions (session = \"off\") nobody can be logged in";
@@ -123,6 +124,7 @@ fn site(
         watch,
         namer,
         carries_named,
+        form,
     }
 }
 

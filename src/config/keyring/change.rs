@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::replace::{Held, ReplaceFault};
+use super::super::replace::{Held, ReplaceFault};
 use super::text::{Content, new_key, with_key, without_key};
 use super::{Duty, KeysFault, parse};
 use crate::base::clock::Time;

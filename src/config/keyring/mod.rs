@@ -8,8 +8,6 @@ mod text;
 
 mod change;
 
-mod replace;
-
 pub use change::{ChangeFault, Rotated, drop_key, rotate};
 
 use std::fs;

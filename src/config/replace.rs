@@ -1,4 +1,4 @@
-//! One change of a key ring file at a time, and each of them whole: whoever reads sees the old file or the new one.
+//! One change of a file with secrets at a time, and each of them whole: whoever reads sees the old file or the new one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -63,7 +63,8 @@ impl Held {
     /// Puts `text` in its place, with the same owner and mode, and makes sure that it stays.
     pub(super) fn replace(self, text: &str) -> Result<(), ReplaceFault> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        let draft = folder.join(format!(".keys-{}", HEXLOWER.encode(&random_bytes::<8>())));
+        let draft = HEXLOWER.encode(&random_bytes::<8>());
+        let draft = folder.join(format!(".{}-{draft}", self.stem()));
         let written = self.write(&draft, text).and_then(|()| {
             fs::rename(&draft, &self.path)?;
             Ok(())
@@ -73,6 +74,12 @@ impl Held {
         }
         written?;
         Ok(File::open(folder)?.sync_all()?)
+    }
+
+    /// What drafts are called after.
+    fn stem(&self) -> String {
+        let stem = self.path.file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
     }
 
     fn write(&self, draft: &Path, text: &str) -> Result<(), ReplaceFault> {

@@ -1,0 +1,85 @@
+//! `[site.login]` with `method = "form"`: a login page of ours.
+
+use super::super::file::{self, LoginMethod, Totp};
+use super::super::settings::{Attendance, Form};
+use super::Check;
+use crate::login::form::SecondFactor;
+use crate::login::form::password::Cost;
+
+/// What says nothing without a login page.
+const KEYS: [&str; 5] = [
+    "users_file",
+    "totp",
+    "hash_memory",
+    "hash_passes",
+    "hash_lanes",
+];
+
+/// The login page of the site at `at`, if it has one.
+pub(super) fn form(
+    check: &mut Check<'_>,
+    at: usize,
+    mirror: &file::Login,
+    session: Attendance,
+) -> Option<Form> {
+    let key = |name: &str| format!("site[{at}].login.{name}");
+    if mirror.method != LoginMethod::Form {
+        for name in KEYS {
+            if check.origins.is_written(&key(name)) {
+                let why = "says nothing without method = \"form\"";
+                check.warn(&key(name), why, "set the method or take it out");
+            }
+        }
+        return None;
+    }
+    if session == Attendance::Off {
+        let why = "without sessions (session = \"off\") nobody can be logged in";
+        check.fault(&key("method"), why, "take one of them out");
+    }
+    let users_file = match &mirror.users_file {
+        Some(file) => check.file(&key("users_file"), file),
+        None => {
+            let way_out =
+                "write users_file = \"users.toml\", and make it with `cloakroom users add`";
+            let path = key("users_file");
+            check.fault(&path, "missing: who may log in", way_out);
+            return None;
+        }
+    };
+    Some(Form {
+        carry: mirror.carry.unwrap_or(false),
+        users_file,
+        totp: match mirror.totp {
+            Totp::Off => SecondFactor::Off,
+            Totp::Optional => SecondFactor::Optional,
+            Totp::Required => SecondFactor::Required,
+        },
+        cost: cost(check, at, mirror),
+    })
+}
+
+fn cost(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> Cost {
+    let key = format!("site[{at}].login.hash_memory");
+    let kib = mirror.hash_memory.0 >> 10;
+    let cost = Cost {
+        memory_kib: u32::try_from(kib).unwrap_or(u32::MAX),
+        passes: mirror.hash_passes,
+        lanes: mirror.hash_lanes,
+    };
+    if !cost.is_sound() {
+        let most = Cost::MEMORY_KIB_MAX >> 10;
+        let why = "is more than a login may take, or less than argon2 works with";
+        let way_out = format!(
+            "write at least 8KiB for each lane, and at most {most}MiB; OWASP: 19MiB with 2 passes"
+        );
+        check.fault(&key, why, way_out);
+    } else if cost.memory_kib < 7 << 10 {
+        let why = "makes passwords cheap to guess for whoever gets hold of users_file";
+        check.warn(
+            &key,
+            why,
+            "write 19MiB with hash_passes = 2, or 7MiB with 5",
+        );
+    }
+    cost
+}
