@@ -246,8 +246,13 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[site.login]\nmethod = \"oidc\"\npreset = \"django\"",
-            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"header\", \"certificate\" or \"none\"\n\
+            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"form\", \"header\", \"certificate\" or \"none\"\n\
              x.toml:10:1: site.login.preset: not available in this version; take it out until a version has it",
+        ),
+        (
+            "session = \"off\"\n[site.login]\nmethod = \"form\"\nhash_memory = \"1GiB\"\nhash_passes = 17\ntotp = \"on\"",
+            "x.toml:10:10: site.login.method = \"form\": without sessions (session = \"off\") nobody can be logged in; take one of them out\n\
+             x.toml:10:1: site.login.users_file: missing: who may log in; write users_file = \"users.toml\", and make it with `cloakroom users add`\n",
         ),
         (
             "[site.login]\nmethod = \"watch\"\nlogin = { path = \"login\", user_field = \"\" }",

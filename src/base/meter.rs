@@ -62,6 +62,10 @@ counts! {
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";
     AssertionsFailed => "assertions_failed", "Assertions that were left out because they were too long or could not be signed.";
+    FormLogins => "form_logins", "Logins on the gateway's own page that succeeded.";
+    FormLoginsFailed => "form_logins_failed", "Logins on the gateway's own page that failed: user, password or code.";
+    FormLoginsTurnedAway => "form_logins_turned_away", "Logins on the gateway's own page that were answered with 503 because too many passwords waited to be checked.";
+    FormLogouts => "form_logouts", "Logouts on the gateway's own page.";
     SessionsStored => "sessions_stored", "Sessions that got a record in the store.";
     SessionsTurnedAway => "sessions_turned_away", "Sessions that did not begin because their address had begun session.max_new_per_ip in its hour.";
     SessionsCrowdedOut => "sessions_crowded_out", "Sessions ended because their user had more than session.max_per_user.";

@@ -229,7 +229,7 @@ mirrored! {
         user: CertificateName = CertificateName::CommonName,
         login: Option<LoginRule> = None,
         logout: Option<LogoutRule> = None,
-        users_file: Option<String> = None,
+        users_file: String = String::new(),
         totp: Totp = Totp::Off,
         hash_memory: Bytes = Bytes(19 << 20),
         hash_passes: u32 = 2,

@@ -38,12 +38,13 @@ pub(super) struct Scene<'s, 'r> {
 }
 
 /// Reads what the response asks of the session and leaves in its head what the browser may have. The cookies are taken
-/// out: they go back once the session is written.
+/// out: they go back once the session is written. `turn` is what we have the session do ourselves.
 pub(super) fn learn<'s>(
     response: &mut Response<Body>,
     scene: Scene<'s, '_>,
     brought: Brought,
     witness: Option<Witness<'_>>,
+    turn: Turn,
 ) -> (Change, Parting<'s>) {
     let Scene {
         gateway,
@@ -54,7 +55,10 @@ pub(super) fn learn<'s>(
     let meter = &*gateway.meter;
     let status = response.status();
     let headers = response.headers_mut();
-    let mut change = Change::default();
+    let mut change = Change {
+        turn,
+        ..Change::default()
+    };
     let asked = directive::take(headers);
     if asked.present {
         obey(asked, &mut change, status, site, request.now, meter);

@@ -24,6 +24,7 @@ mod begin_line;
 mod cookies;
 mod copies;
 mod duties;
+mod form_page;
 mod forward;
 mod learn;
 mod named;
@@ -93,6 +94,7 @@ use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
 use crate::headers::websocket::Handshake;
 use crate::login::certificate::ClientCertificate;
+use crate::login::form::Desk as LoginDesk;
 use crate::session::{Home, Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::visitor::Incoming;
@@ -138,6 +140,7 @@ pub struct Gateway {
     pub(crate) meter: Arc<Meter>,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) assertions: Arc<Assertions>,
+    pub(crate) logins: Arc<LoginDesk>,
 }
 
 impl Gateway {
@@ -184,7 +187,8 @@ impl Gateway {
         let placed = self.sites.place(&admitted);
         if let (Err(Refusal::OwnPath), Some(site)) = (&placed, self.sites.owner(&admitted)) {
             line.site = Some(Arc::clone(&site.name));
-            return self.own_page(site, head, &admitted);
+            let asked = self.own_page(site, (head, body), &admitted, (arrival, hops), line);
+            return aside(asked).await;
         }
         let (site, rule) = placed?;
         line.site = Some(Arc::clone(&site.name));
@@ -253,7 +257,7 @@ impl Gateway {
             request_id: &line.request_id,
         };
         let marked = take(&mut brought.marked);
-        let (mut change, mut parting) = learn(&mut response, scene, brought, witness);
+        let (mut change, mut parting) = learn(&mut response, scene, brought, witness, Turn::Stay);
         parting.mark = self.mark_after(&change.turn, &visit, marked, line.time);
         change.home = home.filter(|_| matches!(change.turn, Turn::LogIn { .. }));
         let renews = mode != SessionMode::Observe;

@@ -10,6 +10,8 @@ use http::{Response, StatusCode, Version};
 use super::admit::AdmitFault;
 use crate::cookie::screen::TooMuch;
 use crate::headers::strict::Fault;
+use crate::login::form::hashing::Busy;
+use crate::login::typed::Unread;
 use crate::store::StoreFault;
 use crate::upstream::{Body, BodyFault, Unserved, UpstreamFault};
 
@@ -37,6 +39,15 @@ pub enum Refusal {
     /// Another site tries to act with the visitor's session.
     #[error("the request comes from another site and would act with this session")]
     CrossSite,
+    /// A page of ours is asked for by something that shows nobody a page.
+    #[error("pages of the gateway are for people, and no script may ask for them")]
+    NotNavigated,
+    /// A form of ours cannot be read.
+    #[error("the login form cannot be read")]
+    LoginForm(#[source] Unread),
+    /// Too many log in.
+    #[error("too many people log in at the moment")]
+    LoginBusy(#[source] Busy),
     /// The session store did not answer.
     #[error("sessions cannot be looked up at the moment")]
     Store(#[from] StoreFault),
@@ -63,7 +74,9 @@ impl Refusal {
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::AmbiguousPath => StatusCode::BAD_REQUEST,
             Self::Cookies(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::NotNavigated => StatusCode::FORBIDDEN,
+            Self::LoginForm(_) => StatusCode::BAD_REQUEST,
+            Self::LoginBusy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::VisitorBody(fault) => body_status(fault),
             Self::NoWebSocket => StatusCode::BAD_GATEWAY,
@@ -83,6 +96,9 @@ impl Refusal {
             Self::OwnPath => "own-path",
             Self::Cookies(_) => "too-many-cookies",
             Self::CrossSite => "cross-site",
+            Self::NotNavigated => "not-navigated",
+            Self::LoginForm(_) => "login-form",
+            Self::LoginBusy(_) => "login-busy",
             Self::Store(_) => "store-outage",
             Self::VisitorBody(_) => "body",
             Self::NoWebSocket => "no-websocket",

@@ -16,6 +16,7 @@ use crate::cookie::policy::CookiePolicy;
 use crate::cookie::rivals::{Rival, share_a_domain};
 use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
+use crate::login::form::FormLogin;
 use crate::login::named::Namer;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, Upstreams};
@@ -49,6 +50,8 @@ pub struct Site {
     pub trust_directives: bool,
     /// How the app's own login and logout are known, if they are watched.
     pub watch: Option<Watch>,
+    /// The login page of ours, if there is one.
+    pub form: Option<FormLogin>,
     /// Who names the users, if somebody else does with each request.
     pub namer: Option<Namer>,
     /// Whether what an anonymous visitor had goes along when a user is named.
@@ -82,7 +85,8 @@ pub enum AppHost {
 impl Site {
     /// Whether the site has a login of its own: it binds users, and sees those alone that it bound.
     pub const fn binds_users(&self) -> bool {
-        self.trust_directives || self.watch.is_some() || self.namer.is_some()
+        let has_login = self.watch.is_some() || self.form.is_some() || self.namer.is_some();
+        self.trust_directives || has_login
     }
 
     /// The first rule that matches the path, or an error when the two readings of the path, with

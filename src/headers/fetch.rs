@@ -141,6 +141,14 @@ impl Provenance {
 }
 
 impl Provenance {
+    /// Whether a page of the very origin sends it. Where nobody says so, it does not.
+    pub fn is_same_origin(&self) -> bool {
+        match self.site {
+            Some(site) => site == FetchSite::SameOrigin && self.origin != Source::Foreign,
+            None => self.origin == Source::Own,
+        }
+    }
+
     /// What [`Provenance::is_cross_site`] goes by.
     pub const fn testimony(&self) -> &'static str {
         match (self.site, self.origin) {

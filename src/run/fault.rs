@@ -9,6 +9,7 @@ use crate::base::socket_file::SocketFault;
 use crate::config::keyring::KeysFault;
 use crate::config::secret_file::SecretFault;
 use crate::config::token_file::TokenFault;
+use crate::config::users_file::UsersFault;
 use crate::config::{Fault, Settings};
 use crate::server::accept::BindFault;
 use crate::server::certificate::CertificateFault;
@@ -68,6 +69,14 @@ pub enum StartFault {
         key: String,
         /// What is wrong with it.
         source: SecretFault,
+    },
+    /// The users of a login page cannot be read.
+    #[error("{key} cannot be used")]
+    Users {
+        /// The key, counted from 0: `site[0].login.users_file`.
+        key: String,
+        /// Why.
+        source: UsersFault,
     },
     /// The store cannot be opened.
     #[error(transparent)]
@@ -187,6 +196,7 @@ impl StartFault {
             | Self::UpstreamTls { key, .. }
             | Self::Bind { key, .. }
             | Self::NotPassed { key, .. }
+            | Self::Users { key, .. }
             | Self::Secret { key, .. } => Some(key),
             Self::Setting { .. } | Self::Inherited(_) | Self::Runtime(_) => None,
         }

@@ -24,6 +24,7 @@ use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::streams::Streams;
 use crate::gateway::visit::OnOutage;
 use crate::headers::forwarded::ForwardedPolicy;
+use crate::login::form::Desk as LoginDesk;
 use crate::session::{KeyRing, SessionIds};
 use crate::store::Store;
 use crate::upstream::{BodyLimits, RATE_GRACE};
@@ -39,6 +40,7 @@ pub(super) struct Live {
     pub streams: Arc<Streams>,
     pub request_ids: Arc<RequestIds>,
     pub assertions: Arc<Assertions>,
+    pub logins: Arc<LoginDesk>,
     pub clock: Clock,
     pub meter: Arc<Meter>,
 }
@@ -70,6 +72,7 @@ impl Live {
             streams: Arc::new(Streams::new(Arc::clone(meter))),
             request_ids: Arc::default(),
             assertions: Arc::default(),
+            logins: Arc::default(),
             clock: clock.clone(),
             meter: Arc::clone(meter),
         }
@@ -124,6 +127,7 @@ impl Live {
             meter: Arc::clone(&self.meter),
             request_ids: Arc::clone(&self.request_ids),
             assertions: Arc::clone(&self.assertions),
+            logins: Arc::clone(&self.logins),
         }
     }
 }

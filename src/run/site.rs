@@ -124,6 +124,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         carries_named: settings.carries_named,
         watch: login::watch(settings.watch.as_ref())
             .map_err(|why| fault("login.login.success.sets_cookie", why))?,
+        form: login::form(at, settings.form.as_ref()).map_err(|fault| vec![fault])?,
     })
 }
 

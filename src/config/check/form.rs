@@ -6,15 +6,6 @@ use super::Check;
 use crate::login::form::SecondFactor;
 use crate::login::form::password::Cost;
 
-/// What says nothing without a login page.
-const KEYS: [&str; 5] = [
-    "users_file",
-    "totp",
-    "hash_memory",
-    "hash_passes",
-    "hash_lanes",
-];
-
 /// The login page of the site at `at`, if it has one.
 pub(super) fn form(
     check: &mut Check<'_>,
@@ -24,8 +15,12 @@ pub(super) fn form(
 ) -> Option<Form> {
     let key = |name: &str| format!("site[{at}].login.{name}");
     if mirror.method != LoginMethod::Form {
-        for name in KEYS {
-            if check.origins.is_written(&key(name)) {
+        let written = [
+            ("users_file", !mirror.users_file.is_empty()),
+            ("totp", mirror.totp != Totp::Off),
+        ];
+        for (name, is_meant) in written {
+            if is_meant {
                 let why = "says nothing without method = \"form\"";
                 check.warn(&key(name), why, "set the method or take it out");
             }
@@ -36,16 +31,13 @@ pub(super) fn form(
         let why = "without sessions (session = \"off\") nobody can be logged in";
         check.fault(&key("method"), why, "take one of them out");
     }
-    let users_file = match &mirror.users_file {
-        Some(file) => check.file(&key("users_file"), file),
-        None => {
-            let way_out =
-                "write users_file = \"users.toml\", and make it with `cloakroom users add`";
-            let path = key("users_file");
-            check.fault(&path, "missing: who may log in", way_out);
-            return None;
-        }
-    };
+    if mirror.users_file.is_empty() {
+        let way_out = "write users_file = \"users.toml\", and make it with `cloakroom users add`";
+        let path = key("users_file");
+        check.fault(&path, "missing: who may log in", way_out);
+        return None;
+    }
+    let users_file = check.file(&key("users_file"), &mirror.users_file);
     Some(Form {
         carry: mirror.carry.unwrap_or(false),
         users_file,

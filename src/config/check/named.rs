@@ -59,7 +59,7 @@ pub(super) fn namer(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> O
             file::CertificateName::CommonName => CertificateUser::CommonName,
             file::CertificateName::Email => CertificateUser::Email,
         })),
-        LoginMethod::Watch | LoginMethod::None => None,
+        LoginMethod::Watch | LoginMethod::Form | LoginMethod::None => None,
     }
 }
 

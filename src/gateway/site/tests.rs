@@ -21,6 +21,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         strip_path_params: PathParams::default(),
         trust_directives: false,
         watch: None,
+        form: None,
         namer: None,
         carries_named: false,
         cookies: CookiePolicy::plain(Mode::Keep),

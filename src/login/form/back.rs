@@ -1,6 +1,14 @@
 //! Where a visitor goes on after a login: to a path of the same origin, or to the beginning of the site.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stands for itself in a path.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The longest address that a visitor is brought back to, in bytes.
 const BYTES_MAX: usize = 2048;
@@ -13,7 +21,7 @@ pub fn way_on(wanted: Option<&str>, prefix: &str) -> String {
     match wanted {
         Some(wanted) if wanted.len() <= BYTES_MAX && is_local(wanted) => wanted.to_owned(),
         _ if prefix.is_empty() => "/".to_owned(),
-        _ => prefix.to_owned(),
+        _ => utf8_percent_encode(prefix, PLAIN).to_string(),
     }
 }
 
@@ -133,5 +141,6 @@ mod tests {
             assert_eq!(way_on(Some(wanted), ""), "/", "{wanted:?}");
         }
         assert_eq!(way_on(None, "/deep"), "/deep");
+        assert_eq!(way_on(None, "/d\u{e9} p"), "/d%C3%A9%20p");
     }
 }

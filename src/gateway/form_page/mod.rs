@@ -1,0 +1,440 @@
+//! The login page of ours, and the one that logs out.
+//!
+//! Both are for people: a script of the app, which has the same origin, gets neither to read them nor to send them. A form
+//! is taken from our own page alone, so that nobody is logged in or out by another site; where the visitor has a session,
+//! the login form is tied to it as well.
+
+mod render;
+
+use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use zeroize::Zeroizing;
+
+use self::render::{ENGLISH, Page};
+use super::access_log::Line;
+use super::admit::Admitted;
+use super::cookies::Written;
+use super::copies::Before;
+use super::forward::{Call, jar_request};
+use super::learn::{Scene, learn};
+use super::own::not_allowed;
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::site::Site;
+use super::visit::{SessionMode, Visit};
+use super::{Arrival, Gateway};
+use crate::base::clock::Time;
+use crate::base::meter::Count;
+use crate::base::secret::Secret;
+use crate::cookie::screen::Incoming as Cookies;
+use crate::headers::fetch::Provenance;
+use crate::headers::forwarded::Hops;
+use crate::login::form::back::way_on;
+use crate::login::form::users::Account;
+use crate::login::form::{Denied, FormLogin, Typed};
+use crate::login::typed::{self, Unread};
+use crate::session::{SessionId, Turn, User};
+use crate::store::StoreFault;
+use crate::upstream::visitor::Incoming;
+use crate::upstream::{Body, BodyLimits};
+
+/// The largest form, in bytes.
+const BODY_BYTES_MAX: u64 = 8 << 10;
+/// What a browser says of a request for a page, where it says something.
+const NAVIGATION: [(&str, &str); 2] = [
+    ("sec-fetch-dest", "document"),
+    ("sec-fetch-mode", "navigate"),
+];
+
+/// A request for one of the pages.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub site: &'a Site,
+    pub form: &'a FormLogin,
+    pub head: &'a Parts,
+    pub admitted: &'a Admitted,
+    pub arrival: &'a Arrival,
+    pub hops: &'a Hops,
+}
+
+/// What a form says.
+struct Filled {
+    typed: Typed,
+    return_to: String,
+    token: String,
+}
+
+impl Gateway {
+    /// The page at `login`: shows the form, and judges what was typed into it.
+    pub(super) async fn login_page(
+        &self,
+        asked: Asked<'_>,
+        body: Incoming,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        asked.is_for_people()?;
+        match asked.head.method {
+            Method::GET | Method::HEAD => self.show_login(asked, line).await,
+            Method::POST => self.log_in(asked, body, line).await,
+            _ => Ok(not_allowed("GET, HEAD, POST")),
+        }
+    }
+
+    /// The page at `logout`. A link to it shows a button: to follow a link must log nobody out.
+    pub(super) async fn logout_page(
+        &self,
+        asked: Asked<'_>,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        asked.is_for_people()?;
+        let from = asked.provenance();
+        let posts = match asked.head.method {
+            Method::GET | Method::HEAD => false,
+            Method::POST if from.is_same_origin() => true,
+            Method::POST => return Err(Refusal::CrossSite),
+            _ => return Ok(not_allowed("GET, HEAD, POST")),
+        };
+        let cookies = self.screen_in(asked.site, &asked.head.headers)?;
+        let visit = self.look(asked, &cookies, &from, line).await?;
+        let user = user_of(&visit, asked.site);
+        line.user = user.map(|user| user.id.clone());
+        if !posts {
+            let user = user.map(|user| user.id.as_str());
+            return Ok(Page::Logout { user }.answer(StatusCode::OK));
+        }
+        self.meter.count(Count::FormLogouts);
+        let answer = Page::LoggedOut.answer(StatusCode::OK);
+        let by = (asked, cookies, &from);
+        let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
+        Ok(answer)
+    }
+
+    async fn show_login(
+        &self,
+        asked: Asked<'_>,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let cookies = self.screen_in(asked.site, &asked.head.headers)?;
+        let visit = self
+            .look(asked, &cookies, &asked.provenance(), line)
+            .await?;
+        let query = asked.head.uri.query().unwrap_or_default();
+        let wanted = typed::value(query.as_bytes(), "return_to").ok().flatten();
+        let wanted = wanted.as_ref().map(|wanted| wanted.expose().as_str());
+        let return_to = way_on(wanted, &asked.site.prefix);
+        let page = self.form_page(asked, &visit, (&return_to, ""), None, line);
+        Ok(page.answer_with(StatusCode::OK))
+    }
+
+    async fn log_in(
+        &self,
+        asked: Asked<'_>,
+        body: Incoming,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let from = asked.provenance();
+        if !from.is_same_origin() {
+            return Err(Refusal::CrossSite);
+        }
+        let query = asked.head.uri.query();
+        typed::head_allows(&asked.head.headers, query, "user").map_err(Refusal::LoginForm)?;
+        let filled = Filled::read(&self.read_form(body).await?).map_err(Refusal::LoginForm)?;
+        let cookies = self.screen_in(asked.site, &asked.head.headers)?;
+        let visit = self
+            .open_visit(
+                (&cookies, self.desk.place(&asked.admitted.host)),
+                SessionMode::Lazy,
+                &from,
+                line,
+            )
+            .await?;
+        if line.reason == Reason::StoreOutage {
+            return Err(StoreFault::Timeout.into());
+        }
+        let Filled {
+            typed,
+            return_to,
+            token,
+        } = filled;
+        let return_to = way_on(Some(&return_to), &asked.site.prefix);
+        let user = typed.user.clone();
+        let shown = (return_to.as_str(), user.as_str());
+        if visit.is_frozen() || token != self.token(asked.site, &visit) {
+            let page = self.form_page(asked, &visit, shown, Some(ENGLISH.stale), line);
+            return Ok(page.answer_with(StatusCode::CONFLICT));
+        }
+        let now = self.clock.now();
+        let account = match asked.form.check(typed, &self.logins, now).await {
+            Ok(Ok(account)) => account,
+            Ok(Err(denied)) => {
+                self.tell_denied(denied, &user, asked.site, line);
+                let page = self.form_page(asked, &visit, shown, Some(ENGLISH.denied), line);
+                let mut answer = page.answer_with(StatusCode::UNAUTHORIZED);
+                // A 401 names a scheme (RFC 9110 15.5.2); for one that they do not know browsers open no dialogue.
+                let challenge = format!("Session realm=\"{}\"", asked.site.name);
+                let challenge = HeaderValue::try_from(challenge);
+                let headers = answer.headers_mut();
+                headers.extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
+                return Ok(answer);
+            }
+            Err(busy) => {
+                self.meter.count(Count::FormLoginsTurnedAway);
+                return Err(Refusal::LoginBusy(busy));
+            }
+        };
+        let turn = Turn::LogIn {
+            user: Some(Box::new(user_from(account, asked.site, now))),
+            carry: asked.form.carry,
+        };
+        let by = (asked, cookies, &from);
+        let (answer, took) = self
+            .conclude(by, visit, turn, goes_on(&return_to), line)
+            .await?;
+        if !took {
+            // Nobody shall believe in a login that the store did not take.
+            return Err(StoreFault::Timeout.into());
+        }
+        self.meter.count(Count::FormLogins);
+        line.user = Some(account.id.clone());
+        Ok(answer)
+    }
+
+    /// The visitor's session as it is; none begins, and none is kept alive.
+    async fn look(
+        &self,
+        asked: Asked<'_>,
+        cookies: &Cookies<'_>,
+        from: &Provenance,
+        line: &mut Line,
+    ) -> Result<Visit, Refusal> {
+        let place = self.desk.place(&asked.admitted.host);
+        self.open_visit((cookies, place), SessionMode::Observe, from, line)
+            .await
+    }
+
+    /// `shown` are the way back and who was typed before.
+    fn form_page<'a>(
+        &self,
+        asked: Asked<'a>,
+        visit: &'a Visit,
+        shown: (&'a str, &'a str),
+        fault: Option<&'a str>,
+        line: &mut Line,
+    ) -> Tied<'a> {
+        let user = user_of(visit, asked.site);
+        line.user = user.map(|user| user.id.clone());
+        Tied {
+            form: asked.form,
+            return_to: shown.0,
+            typed: shown.1,
+            token: self.token(asked.site, visit),
+            fault,
+            user: user.map(|user| user.id.as_str()),
+        }
+    }
+
+    /// What ties a form to the session that the visitor came with; empty without one. It is no secret to the visitor, and
+    /// it opens nothing.
+    fn token(&self, site: &Site, visit: &Visit) -> String {
+        let came = visit.held().and_then(|_| visit.root());
+        came.map_or_else(String::new, |root| {
+            // No site is called so.
+            let purpose = format!("{}/login form", site.name);
+            let token: SessionId = self.ids.derive(&root, &purpose);
+            token.as_str().to_owned()
+        })
+    }
+
+    async fn read_form(&self, body: Incoming) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let most = self.body_limits.bytes_max.unwrap_or(BODY_BYTES_MAX);
+        let limits = BodyLimits {
+            bytes_max: Some(most.min(BODY_BYTES_MAX)),
+            ..self.body_limits
+        };
+        let mut body = Body::visitor(body, limits).refusing_trailers();
+        body.begin().await.map_err(Refusal::VisitorBody)?;
+        // Made as large as it can get at once: a vector that grows leaves copies behind that nobody wipes.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX as usize));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(Refusal::VisitorBody)?;
+            if let Ok(data) = frame.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Has the session take its turn, and dresses the answer as that of an app: cookies of before go as they would there.
+    /// Tells too whether the store took the turn.
+    async fn conclude(
+        &self,
+        (asked, cookies, from): (Asked<'_>, Cookies<'_>, &Provenance),
+        visit: Visit,
+        turn: Turn,
+        mut answer: Response<Body>,
+        line: &mut Line,
+    ) -> Result<(Response<Body>, bool), Refusal> {
+        let Asked { site, admitted, .. } = asked;
+        let call = Call {
+            arrival: asked.arrival,
+            hops: asked.hops,
+            version: line.version,
+            admitted,
+            site,
+            visit: &visit,
+            named: None,
+            could_carry: from.could_carry(self.desk.cookie.settings().same_site),
+            request_id: line.request_id.clone(),
+            session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
+            now: line.time,
+        };
+        line.session = call.session_id.clone();
+        let path = asked.head.uri.path();
+        let request = jar_request(site, admitted, path, from, line.time);
+        let mut brought = self.admit_cookies(cookies, &call, &request);
+        let came = asked.head.headers.get_all(COOKIE).iter();
+        brought.came = came.cloned().collect();
+        let request_id = line.request_id.clone();
+        let scene = Scene {
+            gateway: self,
+            site,
+            request: &request,
+            record: visit.record(),
+            was: None,
+            may_keep: visit.may_keep_cookies(),
+            request_id: &request_id,
+        };
+        let marked = std::mem::take(&mut brought.marked);
+        let (change, mut parting) = learn(&mut answer, scene, brought, None, turn);
+        parting.mark = self.mark_after(&change.turn, &visit, marked, line.time);
+        let may_set = visit.may_keep_cookies();
+        let before = Before::of(&change.turn, &visit);
+        let held = (!self.streams.has_no_sessions()).then(|| visit.held());
+        let now = self.clock.now();
+        let settled = self.settle(visit, change, line, now).await?;
+        if let Some(held) = held {
+            self.follow(held.as_ref(), &settled);
+        }
+        let headers = answer.headers_mut();
+        let record = settled.record.as_deref();
+        let written = Written {
+            record,
+            before,
+            may_set,
+            request_id: &request_id,
+        };
+        parting.write(headers, self, site, &request, &written);
+        self.desk.write(headers, &settled.news, &admitted.host, now);
+        Ok((answer, record.is_some()))
+    }
+
+    /// What was typed for a user nobody knows is not told: it may be a password in the wrong field.
+    fn tell_denied(&self, denied: Denied, user: &str, site: &Site, line: &Line) {
+        self.meter.count(Count::FormLoginsFailed);
+        tracing::info!(
+            request_id = &*line.request_id,
+            site = %site.name,
+            client_ip = %line.client_ip,
+            user = (denied != Denied::UnknownUser).then_some(user),
+            reason = denied.word(),
+            "a login failed"
+        );
+    }
+}
+
+/// The form, tied to the visitor's session.
+struct Tied<'a> {
+    form: &'a FormLogin,
+    return_to: &'a str,
+    typed: &'a str,
+    token: String,
+    fault: Option<&'a str>,
+    user: Option<&'a str>,
+}
+
+impl Tied<'_> {
+    fn answer_with(&self, status: StatusCode) -> Response<Body> {
+        let page = Page::Login {
+            second_factor: self.form.second_factor,
+            typed: self.typed,
+            return_to: self.return_to,
+            token: &self.token,
+            fault: self.fault,
+            user: self.user,
+        };
+        page.answer(status)
+    }
+}
+
+impl Asked<'_> {
+    /// Refuses whoever is no person, as far as the browser tells.
+    fn is_for_people(&self) -> Result<(), Refusal> {
+        let headers: &HeaderMap = &self.head.headers;
+        let says =
+            |(name, value): (&str, &str)| headers.get_all(name).iter().all(|sent| sent == value);
+        if NAVIGATION.into_iter().all(says) {
+            Ok(())
+        } else {
+            Err(Refusal::NotNavigated)
+        }
+    }
+
+    /// Where it comes from, other hosts of the site counting as foreign.
+    fn provenance(&self) -> Provenance {
+        let own = format!("https://{}", self.admitted.authority);
+        Provenance::of(&self.head.method, &self.head.headers, |origin| {
+            origin.eq_ignore_ascii_case(&own)
+        })
+    }
+}
+
+impl Filled {
+    fn read(body: &[u8]) -> Result<Self, Unread> {
+        let value = |field| typed::value(body, field);
+        let user = value("user")?.ok_or(Unread::Missing)?;
+        let password = value("password")?.ok_or(Unread::Missing)?;
+        let code = value("code")?.unwrap_or(Secret::new(String::new()));
+        let text = |field| Ok(value(field)?.map_or_else(String::new, |text| text.expose().clone()));
+        Ok(Self {
+            typed: Typed {
+                user: user.expose().trim().to_owned(),
+                password,
+                code,
+            },
+            return_to: text("return_to")?,
+            token: text("token")?,
+        })
+    }
+}
+
+/// The user whom the site may see.
+fn user_of<'v>(visit: &'v Visit, site: &Site) -> Option<&'v User> {
+    let user = visit.record()?.user.as_deref()?;
+    (*user.site == *site.name).then_some(user)
+}
+
+fn user_from(account: &Account, site: &Site, now: Time) -> User {
+    User {
+        id: account.id.clone(),
+        issuer: None,
+        name: account.name.clone(),
+        email: account.email.clone(),
+        groups: account.groups.clone(),
+        claims: serde_json::Map::new(),
+        site: site.name.to_string(),
+        auth_time: now,
+    }
+}
+
+/// To where the visitor was going.
+fn goes_on(to: &str) -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    let location = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/"));
+    let headers = answer.headers_mut();
+    headers.insert(LOCATION, location);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
