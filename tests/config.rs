@@ -250,9 +250,15 @@ fn each_fault_names_place_key_value_and_way_out() {
              x.toml:10:1: site.login.preset: not available in this version; take it out until a version has it",
         ),
         (
-            "session = \"off\"\n[site.login]\nmethod = \"form\"\nhash_memory = \"1GiB\"\nhash_passes = 17\ntotp = \"on\"",
+            "session = \"off\"\n[site.login]\nmethod = \"form\"\nhash_passes = 17\ntotp = \"on\"",
             "x.toml:10:10: site.login.method = \"form\": without sessions (session = \"off\") nobody can be logged in; take one of them out\n\
-             x.toml:10:1: site.login.users_file: missing: who may log in; write users_file = \"users.toml\", and make it with `cloakroom users add`\n",
+             x.toml:11:15: site.login.hash_passes = 17: out of range; write a whole number from 1 to 16\n\
+             x.toml:12:8: site.login.totp = \"on\": no such choice; write \"off\", \"optional\" or \"required\"\n\
+             x.toml:9:1: site.login.users_file: missing: who may log in; write users_file = \"users.toml\", and make it with `cloakroom users add`",
+        ),
+        (
+            "[site.login]\nmethod = \"form\"\nusers_file = \"users.toml\"\nhash_memory = \"1GiB\"",
+            "x.toml:11:15: site.login.hash_memory = \"1GiB\": is more than a login may take, or less than argon2 works with; write at least 8KiB for each lane, and at most 256MiB; OWASP: 19MiB with 2 passes",
         ),
         (
             "[site.login]\nmethod = \"watch\"\nlogin = { path = \"login\", user_field = \"\" }",
@@ -813,6 +819,7 @@ fn every_choice_that_is_offered_is_taken() {
                             "[server]\ntrusted_proxies = [\"::1\"]\n",
                             "user_header = \"X-User\"",
                         ),
+                        "form" => ("", "users_file = \"users.toml\""),
                         "certificate" => ("[tls]\nclient_ca_file = \"ca.pem\"\n", ""),
                         _ => ("", WATCHED),
                     };

@@ -10,6 +10,7 @@ use super::settings::{Attendance, CookieMode, Level, LogFormat, Method, OnOutage
 use super::units::{Bytes, DayEnd, Span};
 use crate::base::kept::SameSite;
 use crate::base::secret::Secret;
+use crate::login::form::SecondFactor;
 
 /// Reads the tree into the mirror. After the walk it fits.
 pub(super) fn mirror(tree: Spanned<DeTable<'_>>) -> Result<File, toml::de::Error> {
@@ -230,7 +231,7 @@ mirrored! {
         login: Option<LoginRule> = None,
         logout: Option<LogoutRule> = None,
         users_file: String = String::new(),
-        totp: Totp = Totp::Off,
+        totp: SecondFactor = SecondFactor::Off,
         hash_memory: Bytes = Bytes(19 << 20),
         hash_passes: u32 = 2,
         hash_lanes: u32 = 1,
@@ -348,18 +349,6 @@ pub(super) enum CertificateName {
     /// The one e-mail address.
     #[serde(rename = "san.email")]
     Email,
-}
-
-/// `site.login.totp`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Totp {
-    /// Nobody is asked for a code.
-    Off,
-    /// Whoever has a secret.
-    Optional,
-    /// Everybody.
-    Required,
 }
 
 /// `site.ambiguous_paths`.

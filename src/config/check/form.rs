@@ -1,6 +1,7 @@
 //! `[site.login]` with `method = "form"`: a login page of ours.
 
-use super::super::file::{self, LoginMethod, Totp};
+use super::super::file::{self, LoginMethod};
+use super::super::keys::Kind::UpTo;
 use super::super::settings::{Attendance, Form};
 use super::Check;
 use crate::login::form::SecondFactor;
@@ -17,7 +18,7 @@ pub(super) fn form(
     if mirror.method != LoginMethod::Form {
         let written = [
             ("users_file", !mirror.users_file.is_empty()),
-            ("totp", mirror.totp != Totp::Off),
+            ("totp", mirror.totp != SecondFactor::Off),
         ];
         for (name, is_meant) in written {
             if is_meant {
@@ -31,6 +32,7 @@ pub(super) fn form(
         let why = "without sessions (session = \"off\") nobody can be logged in";
         check.fault(&key("method"), why, "take one of them out");
     }
+    let cost = cost(check, at, mirror);
     if mirror.users_file.is_empty() {
         let way_out = "write users_file = \"users.toml\", and make it with `cloakroom users add`";
         let path = key("users_file");
@@ -41,37 +43,42 @@ pub(super) fn form(
     Some(Form {
         carry: mirror.carry.unwrap_or(false),
         users_file,
-        totp: match mirror.totp {
-            Totp::Off => SecondFactor::Off,
-            Totp::Optional => SecondFactor::Optional,
-            Totp::Required => SecondFactor::Required,
-        },
-        cost: cost(check, at, mirror),
+        totp: mirror.totp,
+        cost,
     })
 }
 
+/// What new hashes cost. Each key is judged by itself, so that each fault stands where it was made.
 fn cost(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> Cost {
-    let key = format!("site[{at}].login.hash_memory");
+    let key = |name: &str| format!("site[{at}].login.hash_{name}");
+    let counts = [
+        ("passes", mirror.hash_passes, Cost::PASSES_MAX),
+        ("lanes", mirror.hash_lanes, Cost::LANES_MAX),
+    ];
+    let mut counts_are_sound = true;
+    for (name, count, most) in counts {
+        if !(1..=most).contains(&count) {
+            check.fault(&key(name), "out of range", UpTo(most).range());
+            counts_are_sound = false;
+        }
+    }
     let kib = mirror.hash_memory.0 >> 10;
     let cost = Cost {
         memory_kib: u32::try_from(kib).unwrap_or(u32::MAX),
         passes: mirror.hash_passes,
         lanes: mirror.hash_lanes,
     };
-    if !cost.is_sound() {
+    if counts_are_sound && !cost.is_sound() {
         let most = Cost::MEMORY_KIB_MAX >> 10;
         let why = "is more than a login may take, or less than argon2 works with";
         let way_out = format!(
             "write at least 8KiB for each lane, and at most {most}MiB; OWASP: 19MiB with 2 passes"
         );
-        check.fault(&key, why, way_out);
+        check.fault(&key("memory"), why, way_out);
     } else if cost.memory_kib < 7 << 10 {
         let why = "makes passwords cheap to guess for whoever gets hold of users_file";
-        check.warn(
-            &key,
-            why,
-            "write 19MiB with hash_passes = 2, or 7MiB with 5",
-        );
+        let way_out = "write 19MiB with hash_passes = 2, or 7MiB with 5";
+        check.warn(&key("memory"), why, way_out);
     }
     cost
 }

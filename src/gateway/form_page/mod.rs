@@ -4,17 +4,18 @@
 //! is taken from our own page alone, so that nobody is logged in or out by another site; where the visitor has a session,
 //! the login form is tied to it as well.
 
+mod asked;
 mod render;
 
-use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::BodyExt as _;
-use zeroize::Zeroizing;
+pub(super) use self::asked::Asked;
 
+use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::{Method, Response, StatusCode};
+
+use self::asked::Filled;
 use self::render::{ENGLISH, Page};
+use super::Gateway;
 use super::access_log::Line;
-use super::admit::Admitted;
 use super::cookies::Written;
 use super::copies::Before;
 use super::forward::{Call, jar_request};
@@ -24,47 +25,18 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use super::site::Site;
 use super::visit::{SessionMode, Visit};
-use super::{Arrival, Gateway};
 use crate::base::clock::Time;
 use crate::base::meter::Count;
-use crate::base::secret::Secret;
 use crate::cookie::screen::Incoming as Cookies;
 use crate::headers::fetch::Provenance;
-use crate::headers::forwarded::Hops;
 use crate::login::form::back::way_on;
 use crate::login::form::users::Account;
-use crate::login::form::{Denied, FormLogin, Typed};
-use crate::login::typed::{self, Unread};
+use crate::login::form::{Denied, FormLogin};
+use crate::login::typed;
 use crate::session::{SessionId, Turn, User};
 use crate::store::StoreFault;
+use crate::upstream::Body;
 use crate::upstream::visitor::Incoming;
-use crate::upstream::{Body, BodyLimits};
-
-/// The largest form, in bytes.
-const BODY_BYTES_MAX: u64 = 8 << 10;
-/// What a browser says of a request for a page, where it says something.
-const NAVIGATION: [(&str, &str); 2] = [
-    ("sec-fetch-dest", "document"),
-    ("sec-fetch-mode", "navigate"),
-];
-
-/// A request for one of the pages.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub site: &'a Site,
-    pub form: &'a FormLogin,
-    pub head: &'a Parts,
-    pub admitted: &'a Admitted,
-    pub arrival: &'a Arrival,
-    pub hops: &'a Hops,
-}
-
-/// What a form says.
-struct Filled {
-    typed: Typed,
-    return_to: String,
-    token: String,
-}
 
 impl Gateway {
     /// The page at `login`: shows the form, and judges what was typed into it.
@@ -247,25 +219,6 @@ impl Gateway {
         })
     }
 
-    async fn read_form(&self, body: Incoming) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let most = self.body_limits.bytes_max.unwrap_or(BODY_BYTES_MAX);
-        let limits = BodyLimits {
-            bytes_max: Some(most.min(BODY_BYTES_MAX)),
-            ..self.body_limits
-        };
-        let mut body = Body::visitor(body, limits).refusing_trailers();
-        body.begin().await.map_err(Refusal::VisitorBody)?;
-        // Made as large as it can get at once: a vector that grows leaves copies behind that nobody wipes.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX as usize));
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(Refusal::VisitorBody)?;
-            if let Ok(data) = frame.into_data() {
-                bytes.extend_from_slice(&data);
-            }
-        }
-        Ok(bytes)
-    }
-
     /// Has the session take its turn, and dresses the answer as that of an app: cookies of before go as they would there.
     /// Tells too whether the store took the turn.
     async fn conclude(
@@ -365,47 +318,6 @@ impl Tied<'_> {
             user: self.user,
         };
         page.answer(status)
-    }
-}
-
-impl Asked<'_> {
-    /// Refuses whoever is no person, as far as the browser tells.
-    fn is_for_people(&self) -> Result<(), Refusal> {
-        let headers: &HeaderMap = &self.head.headers;
-        let says =
-            |(name, value): (&str, &str)| headers.get_all(name).iter().all(|sent| sent == value);
-        if NAVIGATION.into_iter().all(says) {
-            Ok(())
-        } else {
-            Err(Refusal::NotNavigated)
-        }
-    }
-
-    /// Where it comes from, other hosts of the site counting as foreign.
-    fn provenance(&self) -> Provenance {
-        let own = format!("https://{}", self.admitted.authority);
-        Provenance::of(&self.head.method, &self.head.headers, |origin| {
-            origin.eq_ignore_ascii_case(&own)
-        })
-    }
-}
-
-impl Filled {
-    fn read(body: &[u8]) -> Result<Self, Unread> {
-        let value = |field| typed::value(body, field);
-        let user = value("user")?.ok_or(Unread::Missing)?;
-        let password = value("password")?.ok_or(Unread::Missing)?;
-        let code = value("code")?.unwrap_or(Secret::new(String::new()));
-        let text = |field| Ok(value(field)?.map_or_else(String::new, |text| text.expose().clone()));
-        Ok(Self {
-            typed: Typed {
-                user: user.expose().trim().to_owned(),
-                password,
-                code,
-            },
-            return_to: text("return_to")?,
-            token: text("token")?,
-        })
     }
 }
 

@@ -20,6 +20,8 @@ pub mod back;
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use self::hashing::{Busy, Hashing};
 use self::totp::{Code, TotpSecret, UsedCodes};
 use self::users::{Account, Users};
@@ -27,7 +29,8 @@ use crate::base::clock::Time;
 use crate::base::secret::Secret;
 
 /// Whether users prove themselves by a code of their authenticator app too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SecondFactor {
     /// Nobody does.
     #[default]
