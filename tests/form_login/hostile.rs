@@ -204,11 +204,10 @@ async fn a_flood_of_logins_is_turned_away_and_starves_nobody() {
     let flood = (0..160).map(async |_| {
         let browser = club.gate.browser();
         let fields = [("user", "dear"), ("password", "wrong password")];
+        let sent = Stopwatch::start();
         let answer = club.send(&browser, &fields).await;
-        (
-            answer.status(),
-            answer.header("retry-after").map(str::to_owned),
-        )
+        let again = answer.header("retry-after").map(str::to_owned);
+        (answer.status(), again, sent.elapsed())
     });
     let others = async {
         let mut slowest = Duration::ZERO;
@@ -221,13 +220,15 @@ async fn a_flood_of_logins_is_turned_away_and_starves_nobody() {
         slowest
     };
     let (answers, slowest) = tokio::join!(together(flood), others);
-    let busy = answers.iter().filter(|(status, _)| *status == 503);
-    assert!(busy.clone().count() > 20, "{answers:?}");
-    assert!(busy.clone().all(|(_, again)| again.as_deref() == Some("5")));
+    let mut busy = answers.iter().filter(|(status, ..)| *status == 503);
+    // At once, and not when their patience is at an end.
+    let at_once = busy.clone().filter(|(.., took)| *took < Duration::from_secs(6));
+    assert!(at_once.count() > 20, "{answers:?}");
+    assert!(busy.all(|(_, again, _)| again.as_deref() == Some("5")));
     assert!(
         answers
             .iter()
-            .all(|(status, _)| [401, 503].contains(status))
+            .all(|(status, ..)| [401, 503].contains(status))
     );
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     let browser = club.gate.browser();
