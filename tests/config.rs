@@ -1029,6 +1029,17 @@ fn a_watched_user_who_reaches_another_site_is_warned_of() {
         (other("other.localhost", domain), true),
         (other("localhost", "trust_directives = true\n"), false),
         (
+            other("localhost", "accept_users_from = [\"shop\"]\n"),
+            false,
+        ),
+        (
+            other(
+                "localhost",
+                "[site.headers]\nX-Id = \"{session.id}\"\nX-Jwt = \"{assertion}\"\n",
+            ),
+            true,
+        ),
+        (
             other("localhost", "[site.headers]\nX-Id = \"{session.id}\"\n"),
             false,
         ),
@@ -1040,10 +1051,88 @@ fn a_watched_user_who_reaches_another_site_is_warned_of() {
             .warnings;
         let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         let expected = "x.toml:9:10: site.login.method = \"watch\": its users reach the site \"b\" too, which has no login of its own; \
-                        give that site a [site.login], or a [site.headers] without {user...}";
+                        give that site a [site.login], or a [site.headers] without {user...}, or write accept_users_from there if it is meant";
         let expected = if warned { vec![expected] } else { Vec::new() };
         assert_eq!(told, expected, "{text}");
     }
+}
+
+#[test]
+fn accepting_users_of_a_site_that_brings_none_is_told() {
+    let other = |rest: &str| {
+        format!(
+            "{LEAST}[[site]]\nname = \"b\"\nhosts = [\"localhost\"]\npath = \"/b\"\nupstream = [\"unix:b\"]\n{rest}"
+        )
+    };
+    let text = other("accept_users_from = [\"c\", \"shop\"]\n");
+    assert_eq!(
+        faults(&text),
+        "x.toml:13:22: site.accept_users_from = \"c\": no site has this name; write the name of a [[site]]\n"
+    );
+    let speaking = |text: String| text.replacen("[[site]]", "[[site]]\ntrust_directives = true", 1);
+    let apart = |text: String| text.replacen("\"localhost\"", "\"shop.test\"", 1);
+    let watched = |text: String| {
+        text.replacen(
+            "[[site]]\nname = \"b\"",
+            &format!("[site.login]\nmethod = \"watch\"\n{WATCHED}\n[[site]]\nname = \"b\""),
+            1,
+        )
+    };
+    let accepting = || other("accept_users_from = [\"shop\"]\n");
+    let binding = || other("trust_directives = true\naccept_users_from = [\"shop\"]\n");
+    for (text, why) in [
+        (accepting(), Some("nobody logs in there")),
+        (speaking(accepting()), None),
+        (
+            speaking(apart(accepting())),
+            Some("no browser brings one ticket to both sites"),
+        ),
+        (
+            other("accept_users_from = [\"b\"]\n"),
+            Some("is this very site"),
+        ),
+        (watched(accepting()), None),
+        (watched(binding()), Some("under a name that was typed")),
+    ] {
+        let warnings = read(&text)
+            .unwrap_or_else(|faults| panic!("{text}\n{faults}"))
+            .warnings;
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        match why {
+            None => assert_eq!(told, [""; 0], "{text}"),
+            Some(why) => assert!(told.len() == 1 && told[0].contains(why), "{text}\n{told:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_names_nobody_is_told() {
+    for (text, why) in [
+        (
+            "[site.login]\nuser_header = \"X-User\"\n",
+            "without method = \"header\"",
+        ),
+        ("[tls]\nclient_ca_file = \"ca.pem\"\n", "no site looks at"),
+        (
+            "assertion_issuer = \"https://a.test\"\n",
+            "no header tells an {assertion}",
+        ),
+    ] {
+        let text = match text.starts_with("[tls]") {
+            true => format!("{text}{LEAST}"),
+            false => format!("{LEAST}{text}"),
+        };
+        let warnings = read(&text)
+            .unwrap_or_else(|faults| panic!("{text}\n{faults}"))
+            .warnings;
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(why), "{text}\n{told:?}");
+    }
+    let wild = LEAST.replace("localhost", "*.shop.test");
+    let found = faults(&format!(
+        "{wild}[site.headers]\nX-Jwt = \"{{assertion}}\"\n"
+    ));
+    assert!(found.contains("site.assertion_issuer: missing"), "{found}");
 }
 
 fn cloakroom(arguments: &[&str]) -> (Option<i32>, String, String) {

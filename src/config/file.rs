@@ -147,6 +147,7 @@ mirrored! {
         location: Location = Location::Rewrite,
         strip_path_params: Vec<String> = Vec::new(),
         trust_directives: bool = false,
+        accept_users_from: Vec<String> = Vec::new(),
         upstream_options: UpstreamOptions = UpstreamOptions::default(),
         cookies: Cookies = Cookies::default(),
         header_preset: HeaderPreset = HeaderPreset::None,

@@ -196,7 +196,7 @@ pub const KEYS: &[Key] = &[
     now("site.location", one_of(&["rewrite", "keep"])),
     now("site.strip_path_params", Texts),
     now("site.trust_directives", Flag),
-    later("site.accept_users_from"),
+    now("site.accept_users_from", Texts),
     now(
         "site.header_preset",
         one_of(&["", "remote-user", "x-forwarded", "x-auth-request"]),

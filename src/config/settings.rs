@@ -197,6 +197,8 @@ pub struct Site {
     pub watch: Option<Watch>,
     /// `[site.login]`, if somebody else names the user.
     pub namer: Option<Namer>,
+    /// Other sites whose users this one sees.
+    pub accept_users_from: Vec<String>,
     /// Whether what an anonymous visitor had goes along when a user is named.
     pub carries_named: bool,
     /// The login page of ours, if the site has one.
@@ -204,6 +206,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Whether it has a login of its own.
+    pub const fn binds_users(&self) -> bool {
+        self.trust_directives || self.has_login() || self.namer.is_some()
+    }
+
     /// Domains that the site serves whole: the name itself and every name beneath it.
     pub fn shared_domains(&self) -> impl Iterator<Item = &str> {
         shared_domains(&self.hosts)

@@ -94,13 +94,14 @@ impl Introduction<'_> {
 }
 
 impl Call<'_> {
-    /// The user, if this site may see them. A site with a login of its own sees only whom it bound.
+    /// The user, if this site may see them. A site with a login of its own sees whom it or an accepted one
+    /// bound.
     pub fn user(&self) -> Option<&User> {
         if self.named.is_some() {
             return self.named;
         }
         let user = self.visit.record()?.user.as_ref()?;
-        (!self.site.binds_users() || *user.site == *self.site.name).then_some(user)
+        self.site.sees_users_of(&user.site).then_some(user)
     }
 
     /// Makes `head` what the app gets, `cookies` in it, and tells the Cookie fields that came.

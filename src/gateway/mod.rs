@@ -72,14 +72,13 @@ use self::crowd::Crowd;
 use self::duties::{accept_upgrade, begin_websocket, count_hop, hint_to, round_off};
 use self::forward::{Call, take_request};
 use self::learn::{Scene, learn};
-use self::named::Bound;
+use self::named::Begun;
 use self::newcomers::Newcomers;
 use self::observe::Observers;
 use self::reason::Reason;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
-use self::settle::Settlement;
 use self::site::{Site, SiteTable};
 use self::streams::{Joint, Opening, Streams};
 use self::visit::{Manner, OnOutage, SessionMode, Visit};
@@ -161,12 +160,17 @@ impl Gateway {
         };
         let mut line = gateway.begin_line(&head, &hops);
         async move {
+            let mut begun = None;
+            let told = (&mut *line, &mut begun);
             let served = gateway
-                .serve(&arrival, &hops, &pool, (&mut head, body), &mut line)
+                .serve(&arrival, &hops, &pool, (&mut head, body), told)
                 .await;
             line.refusal = None;
             let mut response =
                 served.unwrap_or_else(|refusal| gateway.refuse(&refusal, has_body, &mut line));
+            if let Some(begun) = begun {
+                begun.tell(&gateway.desk, response.headers_mut(), line.time);
+            }
             round_off(&mut response, &line.method, gateway.hsts.as_ref());
             line.status = response.status().as_u16();
             response.map(|body| Logged::new(body, line))
@@ -179,7 +183,7 @@ impl Gateway {
         hops: &Hops,
         pool: &Pool,
         (head, body): (&mut Parts, Incoming),
-        line: &mut Line,
+        (line, begun): (&mut Line, &mut Option<Box<Begun>>),
     ) -> Result<Response<Body>, Refusal> {
         let mut admitted = admit(head, arrival, &self.admit_limits)?;
         let websocket = begin_websocket(head);
@@ -207,12 +211,13 @@ impl Gateway {
             .await?;
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
         check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
-        let (visit, mut bound) = match &site.namer {
-            None => (visit, Bound::default()),
+        let (visit, user) = match &site.namer {
+            None => (visit, None),
             Some(namer) => {
                 let by = (&head.headers, arrival);
                 let named = self.named(namer, (site, rule), by, (&from, upgrades), line);
-                aside(self.bind(visit, named, (site, mode), line)).await?
+                let at = (site, mode, &*admitted.host);
+                aside(self.bind(visit, named, at, begun, line)).await?
             }
         };
 
@@ -223,7 +228,7 @@ impl Gateway {
             admitted: &admitted,
             site,
             visit: &visit,
-            named: bound.user.as_deref(),
+            named: user.as_deref(),
             could_carry: from.could_carry(self.desk.cookie.settings().same_site),
             request_id: Arc::clone(&line.request_id),
             session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
@@ -252,7 +257,7 @@ impl Gateway {
             site,
             request: &jar_request,
             record: visit.record(),
-            was: bound.begun.as_ref().and_then(|begun| begun.was.as_deref()),
+            was: begun.as_ref().and_then(|begun| begun.was.as_deref()),
             may_keep: visit.may_keep_cookies(),
             request_id: &line.request_id,
         };
@@ -267,18 +272,18 @@ impl Gateway {
             change.turn = visit.upkeep(renews);
         }
         let may_set = visit.may_keep_cookies();
-        let before = bound.take_before();
-        let before = before.or_else(|| Before::of(&change.turn, &visit));
+        let gave_way = begun.as_mut().and_then(|begun| begun.take_before());
+        let before = gave_way.or_else(|| Before::of(&change.turn, &visit));
         let opening = Opening::of(&response, joint);
         let watched = opening.is_some() || !self.streams.has_no_sessions();
         let held = watched.then(|| visit.held());
         let now = self.clock.now();
-        let settled = if visit.stays_as_it_is(&change) {
-            Settlement::unchanged()
+        let last = if visit.stays_as_it_is(&change) {
+            None
         } else {
-            aside(self.settle(visit, change, line, now)).await?
+            Some(aside(self.settle(visit, change, line, now)).await?)
         };
-        let settled = bound.and_then(settled);
+        let settled = Begun::and_then(begun.take(), last);
         let subject = held.and_then(|held| self.follow(held.as_ref(), &settled));
         clean(&mut response, site, &admitted);
         let host = &admitted.host;

@@ -17,55 +17,59 @@ use super::access_log::Line;
 use super::copies::Before;
 use super::news::TicketNews;
 use super::refusal::Refusal;
+use super::reply::TicketDesk;
 use super::settle::Settlement;
 use super::site::Site;
 use super::visit::{SessionMode, Visit};
 use super::{Arrival, Gateway};
+use crate::base::clock::Time;
 use crate::base::meter::Count;
 use crate::headers::fetch::Provenance;
 use crate::login::header::LoginHeaders;
 use crate::login::named::{Named, Namer, Unnamed};
 use crate::session::{Change, Closed, Record, Turn, User};
 
-/// What became of a visit by the user that was named.
-#[derive(Default)]
-pub(super) struct Bound {
-    /// The user, if the session does not say it: it holds for this request alone.
-    pub user: Option<Box<User>>,
-    /// What began with this request, if something did.
-    pub begun: Option<Begun>,
-}
-
-/// A session that began before the app was asked.
+/// A session that began before the app was asked. Its ticket is told whatever becomes of the request: without it the
+/// next one would begin another.
 pub(super) struct Begun {
     settlement: Settlement,
+    host: String,
     /// What was there before it.
     pub was: Option<Arc<Record>>,
     before: Option<Before>,
 }
 
-impl Bound {
-    /// What is to be told of the session that gave way, if one did.
+impl Begun {
+    /// What is to be told of the session that gave way.
     pub fn take_before(&mut self) -> Option<Before> {
-        self.begun.as_mut()?.before.take()
+        self.before.take()
     }
 
-    /// All that became of the session: `last` is what came of the app's answer.
-    pub fn and_then(self, last: Settlement) -> Settlement {
-        let Some(Begun { settlement, .. }) = self.begun else {
-            return last;
+    /// All that became of the session: `last` is what came of the app's answer, if that asked anything of the session.
+    /// A record that is there says that the store took it.
+    pub fn and_then(begun: Option<Box<Self>>, last: Option<Settlement>) -> Settlement {
+        let (begun, last) = match (begun, last) {
+            (None, None) => return Settlement::unchanged(),
+            (None, Some(last)) => return last,
+            (Some(begun), None) => return begun.settlement,
+            (Some(begun), Some(last)) => (begun.settlement, last),
         };
-        let record = last.record.or(settlement.record);
-        let news = match (last.news, settlement.news) {
-            (TicketNews::Keep, TicketNews::Give(ticket, _)) => {
-                TicketNews::Give(ticket, record.clone())
+        let Settlement { news, record } = last;
+        let news = match (news, begun.news) {
+            (TicketNews::Keep, TicketNews::Give(ticket, begun)) => {
+                TicketNews::Give(ticket, record.clone().or(begun))
             }
-            // It says more than a renewal, which a shared response may leave out.
-            (TicketNews::Renew(ticket, record), _) => TicketNews::Give(ticket, record),
             (TicketNews::Keep, first) => first,
+            // A shared response could leave a renewal out, and this is the first that the visitor hears of the ticket.
+            (TicketNews::Renew(ticket, record), _) => TicketNews::Give(ticket, record),
             (last, _) => last,
         };
         Settlement { news, record }
+    }
+
+    /// Tells the ticket with an answer that is not the app's.
+    pub fn tell(&self, desk: &TicketDesk, headers: &mut HeaderMap, now: Time) {
+        desk.write(headers, &self.settlement.news, &self.host, now);
     }
 }
 
@@ -120,7 +124,8 @@ impl Gateway {
         None
     }
 
-    /// The visit as it is for `named`.
+    /// The visit as it is for `named`, and the user where the session does not say them: then they are one for this
+    /// request alone. A session that begins for them is put into `begun`.
     ///
     /// # Errors
     /// When the store did not answer.
@@ -128,66 +133,71 @@ impl Gateway {
         &self,
         visit: Visit,
         named: Option<Named>,
-        (site, mode): (&Site, SessionMode),
+        (site, mode, host): (&Site, SessionMode, &str),
+        begun: &mut Option<Box<Begun>>,
         line: &mut Line,
-    ) -> Result<(Visit, Bound), Refusal> {
+    ) -> Result<(Visit, Option<Box<User>>), Refusal> {
         let known = visit.record().and_then(|record| record.user.as_deref());
         let known = known.filter(|user| *user.site == *site.name);
         let Some(named) = named else {
-            return Ok(match known {
-                None => (visit, Bound::default()),
-                Some(_) => (visit.out_of_sight(), Bound::default()),
-            });
+            let is_over = known.is_some();
+            return Ok((if is_over { visit.out_of_sight() } else { visit }, None));
         };
         let is_same_person = known.is_some_and(|user| user.id == named.id);
         if is_same_person && known.is_some_and(|user| says_the_same(user, &named)) {
-            return Ok((visit, Bound::default()));
+            return Ok((visit, None));
         }
         let user = Box::new(user_of(named, site, line));
-        // A background poll begins nothing, and an old ticket of somebody else shall not be seen beside the user.
+        // A background poll begins nothing, and an old ticket shall not be seen beside another user.
         if !visit.may_keep_cookies() || visit.is_frozen() || mode == SessionMode::Observe {
-            let user = Some(user);
-            return Ok((visit.out_of_sight(), Bound { user, begun: None }));
+            return Ok((visit.out_of_sight(), Some(user)));
         }
-        let home = site.upstreams.is_sticky().then(|| visit.home()).flatten();
         let turn = Turn::LogIn {
             user: Some(user.clone()),
             carry: is_same_person || site.carries_named,
         };
+        let (bound, new) = self.begin_for(visit, turn, (site, host), line).await?;
+        let is_told = new.is_none().then_some(user);
+        *begun = new;
+        Ok((bound, is_told))
+    }
+
+    /// Has the store begin the session that `turn` asks for. Without one, the request goes on with none: another
+    /// request of the same visitor was first, or the store did not take it.
+    async fn begin_for(
+        &self,
+        visit: Visit,
+        turn: Turn,
+        (site, host): (&Site, &str),
+        line: &mut Line,
+    ) -> Result<(Visit, Option<Box<Begun>>), Refusal> {
+        let (reason, held) = (visit.reason, visit.held());
         let before = Before::of(&turn, &visit);
-        let held = visit.held();
+        let home = site.upstreams.is_sticky().then(|| visit.home()).flatten();
         let change = Change {
             turn,
             home,
             ..Change::default()
         };
-        let alone = visit.reason;
         let settlement = self.settle(visit, change, line, line.time).await?;
-        let bound = match (&settlement.news, &settlement.record) {
-            (TicketNews::Give(ticket, _), Some(record)) => {
-                Visit::bound(ticket.clone(), Arc::clone(record), alone)
-            }
-            // Another request of the same visitor was first, or the store did not take it.
-            _ => {
-                let user = Some(user);
-                return Ok((Visit::without_session(alone), Bound { user, begun: None }));
-            }
+        let (TicketNews::Give(ticket, _), Some(record)) = (&settlement.news, &settlement.record)
+        else {
+            return Ok((Visit::without_session(reason), None));
         };
         self.meter.count(Count::LoginsNamed);
+        let bound = Visit::bound(ticket.clone(), Arc::clone(record), reason);
         if let Some(held) = &held {
-            let root = held
-                .record
-                .as_ref()
-                .map_or_else(|| held.ticket.root(), |it| it.root);
+            let root = held.record.as_ref().map(|record| record.root);
+            let root = root.unwrap_or_else(|| held.ticket.root());
             self.streams.end(&root, Closed::Superseded);
         }
-        let was = held.and_then(|held| held.record);
-        let begun = Some(Begun {
+        let begun = Begun {
             settlement,
-            was,
+            host: host.to_owned(),
+            was: held.and_then(|held| held.record),
             before,
-        });
-        Ok((bound, Bound { user: None, begun }))
+        };
+        Ok((bound, Some(Box::new(begun))))
     }
 }
 

@@ -8,6 +8,7 @@ use http::{Method, Response, StatusCode};
 use super::access_log::Line;
 use super::admit::Admitted;
 use super::form_page::Asked;
+use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::site::Site;
 use super::{Arrival, Gateway};
@@ -15,6 +16,32 @@ use crate::headers::forwarded::Hops;
 use crate::session::AssertionKey;
 use crate::upstream::Body;
 use crate::upstream::visitor::Incoming;
+
+/// Where our own pages are, below a site's prefix.
+const OWN: &str = "/.cloakroom";
+
+impl Site {
+    /// Which of our own pages the path is, with a slash before it; `None` unless it says so plainly.
+    pub fn own_page<'p>(&self, path: &'p NormalPath) -> Option<&'p str> {
+        let rest = path.as_str().strip_prefix(self.prefix.as_str())?;
+        rest.strip_prefix(OWN)
+    }
+
+    /// Whether the path is one of our own pages, which never reach the app in any spelling.
+    pub fn is_own_path(&self, path: &NormalPath) -> bool {
+        [path.as_str(), path.bare()].into_iter().any(|path| {
+            path.strip_prefix(self.prefix.as_str())
+                .is_some_and(begins_own)
+        })
+    }
+}
+
+/// Whether what follows a site's prefix is ours. In any case of letters: an app may tell none apart.
+fn begins_own(rest: &str) -> bool {
+    rest.split_at_checked(OWN.len()).is_some_and(|(own, rest)| {
+        own.eq_ignore_ascii_case(OWN) && (rest.is_empty() || rest.starts_with('/'))
+    })
+}
 
 impl Gateway {
     /// Answers a request for a page of ours. Only the pages that log in and out touch a session.

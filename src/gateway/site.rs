@@ -21,9 +21,6 @@ use crate::login::named::Namer;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, Upstreams};
 
-/// Where our own pages are, below a site's prefix.
-const OWN: &str = "/.cloakroom";
-
 /// A host + path prefix that we serve, and the policy for it.
 pub struct Site {
     /// Its name, in logs and in what session IDs are derived from.
@@ -54,6 +51,8 @@ pub struct Site {
     pub form: Option<FormLogin>,
     /// Who names the users, if somebody else does with each request.
     pub namer: Option<Namer>,
+    /// Other sites whose users this one sees. For a site without a login of its own, none means all.
+    pub accepts_users_from: Vec<Box<str>>,
     /// Whether what an anonymous visitor had goes along when a user is named.
     pub carries_named: bool,
     /// What becomes of cookies.
@@ -89,6 +88,13 @@ impl Site {
         self.trust_directives || has_login
     }
 
+    /// Whether this site sees a user whom the site called `binder` bound.
+    pub fn sees_users_of(&self, binder: &str) -> bool {
+        let accepted = &self.accepts_users_from;
+        let sees_all = accepted.is_empty() && !self.binds_users();
+        *self.name == *binder || sees_all || accepted.iter().any(|site| **site == *binder)
+    }
+
     /// The first rule that matches the path, or an error when the two readings of the path, with
     /// and without `;parameters`, come under different rules.
     pub fn rule(&self, path: &NormalPath) -> Result<Option<&Rule>, Ambiguous> {
@@ -112,27 +118,6 @@ impl Site {
         let host = without_port(authority).to_ascii_lowercase();
         self.hosts.iter().any(|pattern| is_host(&host, pattern))
     }
-
-    /// Which of our own pages the path is, with a slash before it; `None` unless it says so plainly.
-    pub fn own_page<'p>(&self, path: &'p NormalPath) -> Option<&'p str> {
-        let rest = path.as_str().strip_prefix(self.prefix.as_str())?;
-        rest.strip_prefix(OWN)
-    }
-
-    /// Whether the path is one of our own pages, which never reach the app in any spelling.
-    pub fn is_own_path(&self, path: &NormalPath) -> bool {
-        [path.as_str(), path.bare()].into_iter().any(|path| {
-            path.strip_prefix(self.prefix.as_str())
-                .is_some_and(begins_own)
-        })
-    }
-}
-
-/// Whether what follows a site's prefix is ours. In any case of letters: an app may tell none apart.
-fn begins_own(rest: &str) -> bool {
-    rest.split_at_checked(OWN.len()).is_some_and(|(own, rest)| {
-        own.eq_ignore_ascii_case(OWN) && (rest.is_empty() || rest.starts_with('/'))
-    })
 }
 
 /// The path comes under different rules, or sites, depending on who reads it.

@@ -7,8 +7,6 @@ use crate::config::{settings, users_file};
 use crate::cookie::name::NamePattern;
 use crate::login::form::FormLogin;
 use crate::login::form::users::Users;
-use crate::login::header::LoginHeaders;
-use crate::login::named::Namer;
 use crate::login::watch::{LoginRule, LogoutRule, Signs, Watch};
 
 /// The login page of the site at `at`, if it has one, with its users as they are now.
@@ -55,19 +53,6 @@ pub(super) fn watch(settings: Option<&settings::Watch>) -> Result<Option<Watch>,
         },
         carry: settings.carry,
     }))
-}
-
-/// Who names the users of a site.
-pub(super) fn namer(settings: &settings::Namer) -> Namer {
-    match settings {
-        settings::Namer::Certificate(user) => Namer::Certificate(*user),
-        settings::Namer::Header(headers) => Namer::Header(LoginHeaders {
-            user: headers.user.clone(),
-            groups: headers.groups.clone(),
-            name: headers.name.clone(),
-            email: headers.email.clone(),
-        }),
-    }
 }
 
 fn signs(settings: &settings::Signs) -> Result<Signs, String> {

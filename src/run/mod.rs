@@ -17,6 +17,8 @@ mod upstreams;
 
 mod login;
 
+mod named;
+
 mod tls;
 
 mod pem;

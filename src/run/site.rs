@@ -7,6 +7,7 @@ use http::HeaderValue;
 use super::build::note;
 use super::fault::StartFault;
 use super::login;
+use super::named::namer;
 use super::upstreams::upstreams;
 use crate::base::clock::Clock;
 use crate::config::settings::{self, Settings};
@@ -68,7 +69,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         Some(preset) => stamp.with_preset(preset),
         None => stamp,
     };
-    let namer = settings.namer.as_ref().map(login::namer);
+    let namer = settings.namer.as_ref().map(namer);
     let stamp = match &namer {
         Some(Namer::Header(headers)) => stamp.removing(headers.names()),
         Some(Namer::Certificate(_)) | None => stamp,
@@ -122,6 +123,10 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         rules: rules.collect::<Result<_, Vec<StartFault>>>()?,
         namer,
         carries_named: settings.carries_named,
+        accepts_users_from: {
+            let names = settings.accept_users_from.iter();
+            names.map(|name| name.as_str().into()).collect()
+        },
         watch: login::watch(settings.watch.as_ref())
             .map_err(|why| fault("login.login.success.sets_cookie", why))?,
         form: login::form(at, settings.form.as_ref()).map_err(|fault| vec![fault])?,

@@ -1,7 +1,7 @@
 //! `method = "header"`: a trusted proxy names the user with each request. The tests' browser stands for proxy and visitor
 //! in one.
 
-use crate::support::{App, Browser, Gate, Reply, Seen, Setup};
+use crate::support::{App, Browser, Gate, Reply, Seen, Setup, together};
 
 const TRUSTED: &str = "trusted_proxies = [\"127.0.0.0/8\"]";
 const SITE: &str = r#"
@@ -54,9 +54,16 @@ fn id(seen: &Seen) -> Option<String> {
 
 #[tokio::test]
 async fn a_named_user_is_logged_in_before_the_app_is_asked_and_once() {
-    for http2 in [false, true] {
+    let cookie = "engine = \"cookie\"\nrevocations = \"data/revocations.db\"";
+    for (store, http2) in [("", false), ("", true), (cookie, false)] {
         let app = app().await;
-        let gate = gate(&app, TRUSTED, SITE).await;
+        let setup = Setup {
+            server: TRUSTED,
+            store,
+            site: SITE,
+            ..Setup::default()
+        };
+        let gate = Gate::with(&app, setup).await;
         let browser = match http2 {
             true => gate.browser().http2(),
             false => gate.browser(),
@@ -323,8 +330,8 @@ async fn twenty_first_requests_at_once_are_all_the_users() {
         let call = browser.get("/").holding(&held);
         call.header("x-forwarded-user", "alice").send()
     });
-    for answer in futures(calls).await {
-        assert_eq!(answer, 200);
+    for answer in together(calls).await {
+        assert_eq!(answer.status(), 200);
     }
 
     let seen = app.seen().split_off(before);
@@ -333,29 +340,6 @@ async fn twenty_first_requests_at_once_are_all_the_users() {
         assert_eq!(user(&seen).as_deref(), Some("alice"));
         assert_eq!(seen.cookies(), [], "nothing of before");
     }
-}
-
-async fn futures(
-    calls: impl Iterator<Item = impl Future<Output = crate::support::Answer>>,
-) -> Vec<u16> {
-    let mut calls: Vec<_> = calls.map(Box::pin).collect();
-    let mut statuses = Vec::new();
-    std::future::poll_fn(|cx| {
-        calls.retain_mut(|call| match call.as_mut().poll(cx) {
-            std::task::Poll::Ready(answer) => {
-                statuses.push(answer.status());
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if calls.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    statuses
 }
 
 #[tokio::test]
@@ -371,4 +355,27 @@ async fn the_carried_things_of_an_anonymous_visitor_come_along_when_asked_for() 
     // Never from one user to the next.
     let seen = seen_by(&app, &browser, Some("bob")).await;
     assert_eq!(seen.cookies(), []);
+}
+
+#[tokio::test]
+async fn the_ticket_is_given_although_the_app_does_not_answer() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let nowhere = nobody.expect("a port").local_addr().expect("an address");
+    let setup = Setup {
+        server: TRUSTED,
+        site: SITE,
+        ..Setup::default()
+    };
+    let gate = Gate::before(nowhere, setup).await;
+    let browser = gate.browser();
+
+    let call = browser.get("/").header("x-forwarded-user", "alice");
+    assert_eq!(call.send().await.status(), 502);
+    let ticket = browser.ticket();
+    assert!(!ticket.is_empty());
+
+    let call = browser.get("/").header("x-forwarded-user", "alice");
+    let answer = call.send().await;
+    assert_eq!((answer.status(), answer.set_cookies().len()), (502, 0));
+    assert_eq!(browser.ticket(), ticket, "no session more");
 }

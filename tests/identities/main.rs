@@ -10,3 +10,7 @@ mod presets;
 mod assertion;
 
 mod header;
+
+mod certificate;
+
+mod sharing;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
@@ -130,16 +130,38 @@ impl Gate {
         self.child.id()
     }
 
+    /// The same, which shows a client certificate.
+    pub fn browser_showing(&self, chain: &[CertificateDer<'static>], key: &KeyPair) -> Browser {
+        let [http1, http2] = [false, true].map(|http2| self.tls_showing(http2, Some((chain, key))));
+        Browser::new(Arc::clone(&self.https), http1, http2)
+    }
+
     /// TLS that trusts this gateway's CA alone.
     pub fn tls(&self, http2: bool) -> TlsConnector {
+        self.tls_showing(http2, None)
+    }
+
+    /// The same, with a client certificate.
+    pub fn tls_showing(
+        &self,
+        http2: bool,
+        shown: Option<(&[CertificateDer<'static>], &KeyPair)>,
+    ) -> TlsConnector {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.ca.clone()).expect("the CA");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut client = rustls::ClientConfig::builder_with_provider(provider)
+        let client = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut client = match shown {
+            None => client.with_no_client_auth(),
+            Some((chain, key)) => {
+                let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+                let client = client.with_client_auth_cert(chain.to_vec(), key);
+                client.expect("a key that can sign")
+            }
+        };
         let protocol: &[u8] = if http2 { b"h2" } else { b"http/1.1" };
         client.alpn_protocols = vec![protocol.to_vec()];
         TlsConnector::from(Arc::new(client))

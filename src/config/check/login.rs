@@ -128,19 +128,18 @@ pub(super) fn users_stay(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
             continue;
         }
         for other in sites.iter().filter(|other| other.name != site.name) {
-            let binds_users = other.has_login() || other.trust_directives;
+            let chooses = other.binds_users() || !other.accept_users_from.is_empty();
             let is_told = other.header_preset.is_some()
                 || other
                     .headers
                     .iter()
                     .any(|(_, text)| text.contains("{user.") || text.contains("{assertion}"));
-            if !binds_users && is_told && share_a_ticket(site, other, cookie) {
+            if !chooses && is_told && share_a_ticket(site, other, cookie) {
                 let why = format!(
                     "its users reach the site {:?} too, which has no login of its own",
                     other.name
                 );
-                let way_out =
-                    "give that site a [site.login], or a [site.headers] without {user...}";
+                let way_out = "give that site a [site.login], or a [site.headers] without {user...}, or write accept_users_from there if it is meant";
                 check.warn(&format!("site[{at}].login.method"), why, way_out);
             }
         }
@@ -148,7 +147,7 @@ pub(super) fn users_stay(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
 }
 
 /// Whether one ticket can come to both sites.
-fn share_a_ticket(one: &Site, other: &Site, cookie: &TicketCookieSettings) -> bool {
+pub(super) fn share_a_ticket(one: &Site, other: &Site, cookie: &TicketCookieSettings) -> bool {
     let meet = |a: &str, b: &str| match (a.strip_prefix("*."), b.strip_prefix("*.")) {
         (Some(suffix), Some(other)) => value::is_within(other, suffix),
         (Some(suffix), None) => b != suffix && value::is_within(b, suffix),

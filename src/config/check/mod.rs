@@ -1,5 +1,7 @@
 //! From the mirror to finished settings: what the keys mean, one by one and together. All faults at once.
 
+mod accept;
+
 mod admin;
 
 mod assertion;

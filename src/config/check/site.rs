@@ -9,7 +9,7 @@ use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
 use super::{Check, value};
-use super::{cookies, form, login, named};
+use super::{accept, cookies, form, login, named};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::{Preset, Stamp};
 use crate::upstream::Address;
@@ -31,6 +31,7 @@ pub(super) fn sites(
         .collect();
     names_differ(check, &sites);
     login::users_stay(check, &sites, cookie);
+    accept::accepted_are_known(check, &sites, cookie);
     cookies::mark_is_ours(check, &sites, cookie);
     sites
 }
@@ -125,6 +126,7 @@ fn site(
         namer,
         carries_named,
         form,
+        accept_users_from: mirror.accept_users_from,
     }
 }
 

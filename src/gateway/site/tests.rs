@@ -23,6 +23,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         watch: None,
         form: None,
         namer: None,
+        accepts_users_from: Vec::new(),
         carries_named: false,
         cookies: CookiePolicy::plain(Mode::Keep),
         stamp: Stamp::default(),
@@ -128,5 +129,25 @@ fn an_origin_is_ours_when_its_host_is() {
         "https://.b.test",
     ] {
         assert!(!site.is_own_origin(origin), "{origin}");
+    }
+}
+
+#[test]
+fn a_site_with_a_login_sees_its_own_users_and_those_it_accepts() {
+    let with = |binds: bool, accepted: &[&str]| Site {
+        trust_directives: binds,
+        accepts_users_from: accepted.iter().map(|site| Box::from(*site)).collect(),
+        ..site("a", &["shop.test"], "")
+    };
+    for (site, seen) in [
+        (with(false, &[]), ["a", "b", "c"].as_slice()),
+        (with(true, &[]), &["a"]),
+        (with(true, &["b"]), &["a", "b"]),
+        (with(false, &["b"]), &["a", "b"]),
+    ] {
+        let sees = ["a", "b", "c"]
+            .into_iter()
+            .filter(|by| site.sees_users_of(by));
+        assert_eq!(sees.collect::<Vec<_>>(), seen);
     }
 }
