@@ -148,13 +148,21 @@ async fn a_planted_ticket_sees_nothing_of_the_login() {
     let attacker = gate.browser();
     let planted = seen_by(&app, &attacker, None).await;
     let victim = gate.browser();
-    victim.plant("localhost", "/", &attacker.ticket_line());
+    let held = attacker.ticket_line();
 
-    let seen = seen_by(&app, &victim, Some("alice")).await;
+    let call = victim.get("/").holding(&held);
+    let answer = call.header("x-forwarded-user", "alice").send().await;
+    let seen = app.last();
     assert_eq!(user(&seen).as_deref(), Some("alice"));
     assert_eq!(seen.cookies(), [], "the attacker's cookie of the app");
     assert_ne!(id(&seen), id(&planted));
-    seen_by(&app, &victim, Some("alice")).await;
+    let given = answer.set_cookies();
+    assert_eq!(given.len(), 1, "{given:?}");
+    let given = given[0].split(';').next().unwrap_or_default();
+    assert_ne!(given, held);
+    let call = victim.get("/").holding(given);
+    call.header("x-forwarded-user", "alice").send().await;
+    assert_eq!(app.last().cookie("mine").as_deref(), Some("alice"));
 
     let seen = seen_by(&app, &attacker, None).await;
     assert_eq!(user(&seen), None);
