@@ -242,12 +242,12 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[site.login]\nmethod = \"watch\"",
-            "x.toml:8:1: site.login.login: missing: what a login looks like; write login = { path = \"/login\", user_field = \"username\", success = { status = [302] } }",
+            "x.toml:8:1: site.login.login: missing: what a login looks like; write preset = \"django\" (or that of another app), or login = { path = \"/login\", user_field = \"username\", success = { status = [302] } }",
         ),
         (
-            "[site.login]\nmethod = \"oidc\"\npreset = \"django\"",
+            "[site.login]\nmethod = \"oidc\"\npreset = \"djago\"",
             "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"form\", \"header\", \"certificate\" or \"none\"\n\
-             x.toml:10:1: site.login.preset: not available in this version; take it out until a version has it",
+              x.toml:10:10: site.login.preset = \"djago\": no such choice; did you mean \"django\"?",
         ),
         (
             "session = \"off\"\n[site.login]\nmethod = \"form\"\nhash_passes = 17\ntotp = \"on\"",
@@ -288,6 +288,22 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:10:69: site.login.login.success.sets_cookie = \"a b\": holds a space, a quote, a comma, a semicolon, an equals sign, a backslash, a control or a non-ASCII letter, or begins with $; cookie names have none of these\n\
              x.toml:11:34: site.login.logout.query = \"a=b&c=d\": not one pair of a query; write it as it stands in the address, for example \"action=logout\"\n\
              x.toml:11:55: site.login.logout.success: says nothing: a failure would look the same; write for example success = { status = [302] }",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\nattempt_window = \"2d\"\nbase = \"/x\"\nlogin = { path = \"/a/*b\", user = \"\", user_field = \"u\", shared_path = true, success = { location = \"a b\" }, failure = {} }",
+            "x.toml:10:18: site.login.attempt_window = \"2d\": whoever mistyped would be locked out for days; write at most \"24h\"\n\
+             x.toml:11:8: site.login.base = \"/x\": says nothing without a preset, as paths that are written are whole; take it out\n\
+             x.toml:12:118: site.login.login.failure: says nothing; write for example failure = { status = [401] }\n\
+             x.toml:12:18: site.login.login.path = \"/a/*b\": a * stands for whole folders: /*/ for any or none, /* at the end for all below; write for example \"/app/*/login\"\n\
+             x.toml:12:34: site.login.login.user = \"\": names nobody; write who it is, for example user = \"admin\"\n\
+             x.toml:12:51: site.login.login.user_field = \"u\": says nothing beside user, who is always the same; take one of them out\n\
+             x.toml:12:70: site.login.login.shared_path = true: wants a user_field, by which a login is told from other requests; write user_field, or take it out\n\
+             x.toml:12:99: site.login.login.success.location = \"a b\": no Location is like that; write for example \"/home\", or \"/home*\" for what begins so",
+        ),
+        (
+            "[site.login]\nmethod = \"watch\"\npreset = \"jupyter\"\nbase = \"lab\"\nlogin = { shared_path = true }",
+            "x.toml:11:8: site.login.base = \"lab\": a path starts with a slash; write \"/lab\"\n\
+             x.toml:12:25: site.login.login.shared_path = true: wants a user_field, by which a login is told from other requests; write user_field, or take it out",
         ),
         (
             "[site.login]\nmethod = \"watch\"\nlogin = { path = \"/in\", user_field = \"u\", success = { status = [302] } }\nlogout = { path = \"/in\", success = { status = [302] } }",

@@ -15,8 +15,7 @@ const SITE: &str = r#"
 rules = [{ name = "csrftoken", mode = "pass", http_only = false }]
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/admin/login/", user_field = "username", success = { status = [302], sets_cookie = "sessionid" } }
-logout = { method = "POST", path = "/admin/logout/", success = { status = [200] } }
+preset = "django"
 "#;
 
 #[tokio::test]

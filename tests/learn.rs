@@ -161,6 +161,56 @@ async fn what_happens_meanwhile_is_learned_and_no_value_is_told() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_seen_becomes_a_rule_that_a_gateway_takes_and_that_works() {
+    let app = App::answering(|seen| {
+        let is_right = String::from_utf8_lossy(&seen.body).contains("right");
+        match seen.path() {
+            "/account/login" if is_right => Reply::ok("")
+                .status(302)
+                .header("set-cookie", format!("shop_session={VALUE}; Path=/"))
+                .header("set-cookie", "csrftoken=1; Path=/"),
+            "/account/login" => Reply::ok("no").header("set-cookie", "csrftoken=1; Path=/"),
+            _ => Reply::ok("ok"),
+        }
+    })
+    .await;
+    let gate = gate(&app, UNIX).await;
+    let watch = Learner::start(gate.folder(), &["--site", "app"]);
+    watch.says("watching the cookies of app").await;
+    for password in ["wrong", "right"] {
+        let body = format!("csrf={VALUE}&e_mail=alice%40{VALUE}&password={password}{VALUE}");
+        let browser = gate.browser();
+        let call = browser.post("/account/login", body);
+        let call = call.header("content-type", "application/x-www-form-urlencoded");
+        call.send().await;
+    }
+    watch.signal("INT");
+    let (code, printed, said) = watch.end().await;
+
+    assert_eq!(code, Some(0), "{said}");
+    let rule = "login = { method = \"POST\", path = \"/account/login\", user_field = \"e_mail\", \
+                success = { status = [302], sets_cookie = \"shop_session\" } }";
+    assert!(printed.contains(rule), "{printed}");
+    assert!(!printed.contains("try a wrong password"), "{printed}");
+    for text in [&printed, &said, &gate.printed()] {
+        assert!(!text.contains(VALUE), "{text}");
+    }
+    // As it is, in a fresh configuration.
+    let setup = Setup {
+        site: &printed,
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let browser = gate.browser();
+    let call = browser.post("/account/login", "e_mail=alice&password=right");
+    let call = call.header("content-type", "application/x-www-form-urlencoded");
+    call.send().await;
+    browser.get("/").send().await;
+    let user = app.last().header("x-session-user");
+    assert_eq!(user.as_deref(), Some("alice"));
+}
+
+#[tokio::test]
 async fn it_ends_by_itself_and_tells_machines_what_it_saw() {
     let app = app().await;
     let gate = gate(&app, UNIX).await;

@@ -29,26 +29,24 @@ const ANYTHING: &[&str] = &["*"];
 const DJANGO: &str = r#"
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/admin/login/", user_field = "username", success = { status = [302], sets_cookie = "sessionid" } }
-logout = { method = "POST", path = "/admin/logout/", success = { status = [200] } }
+preset = "django"
 "#;
 const WORDPRESS: &str = r#"
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/wp-login.php", user_field = "log", success = { status = [302], sets_cookie = "wordpress_logged_in_*" } }
-logout = { path = "/wp-login.php", query = "action=logout", success = { status = [302] } }
+preset = "wordpress"
 "#;
 const TOMCAT: &str = r#"
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/examples/jsp/security/protected/j_security_check", user_field = "j_username", success = { status = [302, 303], sets_cookie = "JSESSIONID" } }
+preset = "tomcat"
+base = "/examples"
 logout = { path = "/examples/jsp/security/protected/index.jsp", query = "logoff=true", success = { status = [302] } }
 "#;
 const JUPYTER: &str = r#"
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/login", user_field = "username", success = { status = [302], sets_cookie = "username-*" } }
-logout = { method = "GET", path = "/logout", success = { status = [200] } }
+preset = "jupyter"
 "#;
 
 #[tokio::test]

@@ -115,6 +115,7 @@ fn tally() -> impl Strategy<Value = Tally> {
         visitors,
         cookies,
         untold,
+        logins: Vec::new(),
     })
 }
 

@@ -13,7 +13,8 @@ const STRIPPING: &str = "strip_path_params = [\"jsessionid\"]\n";
 const WATCHING: &str = r#"
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/examples/jsp/security/protected/j_security_check", user_field = "j_username", success = { status = [302, 303], sets_cookie = "JSESSIONID" } }
+preset = "tomcat"
+base = "/examples"
 logout = { path = "/examples/jsp/security/protected/index.jsp", query = "logoff=true", success = { status = [302] } }
 "#;
 

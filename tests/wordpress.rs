@@ -21,8 +21,7 @@ rules = [{ name = "wordpress_test_cookie", mode = "strip" }]
 const LOGIN: &str = r#"
 [site.login]
 method = "watch"
-login = { method = "POST", path = "/wp-login.php", user_field = "log", success = { status = [302], sets_cookie = "wordpress_logged_in_*" } }
-logout = { path = "/wp-login.php", query = "action=logout", success = { status = [302] } }
+preset = "wordpress"
 "#;
 
 const LOGIN_BY_COOKIE: &str = r#"

@@ -59,6 +59,7 @@ counts! {
     LoginsNamed => "logins_named", "Sessions begun for users whom a trusted proxy or a client certificate named.";
     NamesRefused => "names_refused", "Requests of nobody because who a trusted proxy or a client certificate named could not be told.";
     NamesDistrusted => "names_distrusted", "Requests with a header of site.login from a peer that is no trusted proxy.";
+    LoginsLimited => "logins_limited", "Logins of apps that were refused before the app was asked: the account or the address had failed too often.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";
     AssertionsFailed => "assertions_failed", "Assertions that were left out because they were too long or could not be signed.";

@@ -1,11 +1,14 @@
 //! The file, mirrored plainly. The default of a key stands here, beside the field it fills, and nowhere else.
 
+mod login;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
+pub(super) use self::login::{CertificateName, ContentType, LoginMethod, Normalise};
 use super::settings::{Attendance, CookieMode, Level, LogFormat, Method, OnOutage, TlsVersion};
 use super::units::{Bytes, DayEnd, Span};
 use crate::base::kept::SameSite;
@@ -229,6 +232,11 @@ mirrored! {
         name_header: String = String::new(),
         email_header: String = String::new(),
         user: CertificateName = CertificateName::CommonName,
+        preset: Option<String> = None,
+        base: Option<String> = None,
+        attempts_per_account: u32 = 10,
+        attempts_per_address: u32 = 100,
+        attempt_window: Span = Span::secs(900),
         login: Option<LoginRule> = None,
         logout: Option<LogoutRule> = None,
         users_file: String = String::new(),
@@ -240,10 +248,15 @@ mirrored! {
 
     /// `site.login.login`.
     struct LoginRule {
-        method: Method = Method::Post,
+        method: Option<Method> = None,
         path: Option<String> = None,
+        shared_path: Option<bool> = None,
         user_field: Option<String> = None,
-        success: Signs = Signs::default(),
+        content_type: Option<ContentType> = None,
+        normalise: Option<Normalise> = None,
+        user: Option<String> = None,
+        success: Option<Signs> = None,
+        failure: Option<Signs> = None,
     }
 
     /// `site.login.logout`.
@@ -251,13 +264,15 @@ mirrored! {
         method: Option<Method> = None,
         path: Option<String> = None,
         query: Option<String> = None,
-        success: Signs = Signs::default(),
+        success: Option<Signs> = None,
     }
 
-    /// `success` of a login or a logout.
+    /// `success` or `failure` of a login or a logout.
     struct Signs {
         status: Option<Vec<u32>> = None,
+        location: Option<String> = None,
         sets_cookie: Option<String> = None,
+        deletes_cookie: Option<String> = None,
     }
 
     /// `[admin]`.
@@ -310,22 +325,6 @@ pub(super) enum Engine {
     Cookie,
 }
 
-/// `site.login.method`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LoginMethod {
-    /// The app's own login is watched.
-    Watch,
-    /// On a page of ours.
-    Form,
-    /// A trusted proxy names the user.
-    Header,
-    /// The client's certificate names the user.
-    Certificate,
-    /// Nobody logs in.
-    None,
-}
-
 /// `site.header_preset`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -339,17 +338,6 @@ pub(super) enum HeaderPreset {
     XForwarded,
     /// See [`super::settings::Preset`].
     XAuthRequest,
-}
-
-/// `site.login.user`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub(super) enum CertificateName {
-    /// The subject's common name.
-    #[serde(rename = "subject.cn")]
-    CommonName,
-    /// The one e-mail address.
-    #[serde(rename = "san.email")]
-    Email,
 }
 
 /// `site.ambiguous_paths`.

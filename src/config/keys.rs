@@ -100,12 +100,31 @@ const SAME_SITE: Kind = one_of(&["Strict", "Lax", "None"]);
 const ATTENDANCE: Kind = one_of(&["attach", "lazy", "observe", "off"]);
 const FORM_METHOD: Kind = one_of(&["POST", "PUT", "PATCH"]);
 const METHOD: Kind = one_of(&["GET", "POST", "PUT", "PATCH", "DELETE"]);
+const PRESETS: &[&str] = &[
+    "django",
+    "wordpress",
+    "tomcat",
+    "jupyter",
+    "phpmyadmin",
+    "mediawiki",
+    "dokuwiki",
+];
+const NORMALISE: &[&str] = &[
+    "none",
+    "trim",
+    "lowercase",
+    "trim-lowercase",
+    "mediawiki",
+    "dokuwiki",
+];
 const COOKIE_MODE: Kind = one_of(&["keep", "mirror", "seal", "sign", "pass", "strip"]);
 
 use Kind::{
     Count, Counts, Date, Duration, Flag, Names, Secret, Size, Table, Tables, Text, Texts,
     TextsOrTables, UpTo,
 };
+
+pub(super) use super::slip::{advice, nearest};
 
 /// The table.
 pub const KEYS: &[Key] = &[
@@ -260,20 +279,38 @@ pub const KEYS: &[Key] = &[
         ),
     ),
     now("site.login.carry", Flag),
-    later("site.login.preset"),
+    now("site.login.preset", one_of(PRESETS)),
+    now("site.login.base", Text),
+    now("site.login.attempts_per_account", Count),
+    now("site.login.attempts_per_address", Count),
+    now("site.login.attempt_window", Duration),
     now("site.login.login", Table),
     now("site.login.login.method", FORM_METHOD),
     now("site.login.login.path", Text),
+    now("site.login.login.shared_path", Flag),
     now("site.login.login.user_field", Text),
+    now("site.login.login.content_type", one_of(&["form", "json"])),
+    now("site.login.login.normalise", one_of(NORMALISE)),
+    now("site.login.login.user", Text),
     now("site.login.login.success", Table),
     now("site.login.login.success.status", Counts),
+    now("site.login.login.success.location", Text),
     now("site.login.login.success.sets_cookie", Text),
+    now("site.login.login.success.deletes_cookie", Text),
+    now("site.login.login.failure", Table),
+    now("site.login.login.failure.status", Counts),
+    now("site.login.login.failure.location", Text),
+    now("site.login.login.failure.sets_cookie", Text),
+    now("site.login.login.failure.deletes_cookie", Text),
     now("site.login.logout", Table),
     now("site.login.logout.method", METHOD),
     now("site.login.logout.path", Text),
     now("site.login.logout.query", Text),
     now("site.login.logout.success", Table),
     now("site.login.logout.success.status", Counts),
+    now("site.login.logout.success.location", Text),
+    now("site.login.logout.success.sets_cookie", Text),
+    now("site.login.logout.success.deletes_cookie", Text),
     now("site.login.users_file", Text),
     now("site.login.totp", one_of(&["off", "optional", "required"])),
     now("site.login.hash_memory", Size),
@@ -314,76 +351,6 @@ pub(super) fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
-/// What the operator may have meant by `name` in the table at `table`, as advice.
-pub(super) fn advice(table: &str, name: &str) -> String {
-    let here = KEYS.iter().filter(|key| key.table() == table);
-    if let Some(near) = nearest(name, here.map(Key::name)) {
-        return format!("did you mean {near}?");
-    }
-    let elsewhere: Vec<String> = KEYS
-        .iter()
-        .filter(|key| key.name() == name)
-        .map(|key| bracketed(key.table()))
-        .collect();
-    match elsewhere.as_slice() {
-        [] => {}
-        [one] => return format!("this key belongs in {one}"),
-        [start @ .., last] => {
-            return format!("this key belongs in {} or {last}", start.join(", "));
-        }
-    }
-    let near = nearest(name, KEYS.iter().map(Key::name));
-    if let Some(key) = near.and_then(|near| KEYS.iter().find(|key| key.name() == near)) {
-        return format!("did you mean {}?", key.path);
-    }
-    "take it out, or see config.example.toml for the keys there are".to_owned()
-}
-
-/// The table at `path` as it is written.
-fn bracketed(path: &str) -> String {
-    match find(path).and_then(|key| key.kind) {
-        _ if path.is_empty() => "the top of the file".to_owned(),
-        Some(Tables) => format!("[[{path}]]"),
-        _ => format!("[{path}]"),
-    }
-}
-
-/// The word that `name` is a slip of, if there is one.
-pub(super) fn nearest<'w>(name: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    // A slip in a short word leaves little to recognise it by.
-    let slips_max = match name.chars().count() {
-        0..=2 => 0,
-        3..=5 => 1,
-        _ => 2,
-    };
-    words
-        .map(|word| (distance(name, word), word))
-        .filter(|(slips, _)| *slips <= slips_max)
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, word)| word)
-}
-
-/// How many letters must be put in, taken out or replaced to get from one word to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    if from.len().abs_diff(to.len()) > 8 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut next = vec![i + 1];
-        let mut left = i + 1;
-        for (b, pair) in to.chars().zip(row.windows(2)) {
-            let [above_left, above] = *pair else { break };
-            left = (above_left + usize::from(a != b))
-                .min(above + 1)
-                .min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,43 +374,9 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_recognised_and_a_misplaced_key_sent_home() {
-        for (table, name, said) in [
-            ("session", "idle_timout", "did you mean idle_timeout?"),
-            ("", "sites", "did you mean site?"),
-            ("session", "engine", "this key belongs in [session.store]"),
-            (
-                "site",
-                "http_only",
-                "this key belongs in [session.cookie] or [[site.cookies.rules]]",
-            ),
-            ("", "cookie", "this key belongs in [session]"),
-            ("server", "servr", "did you mean server?"),
-            (
-                "tls",
-                "acme",
-                "take it out, or see config.example.toml for the keys there are",
-            ),
-            (
-                "",
-                "x",
-                "take it out, or see config.example.toml for the keys there are",
-            ),
-        ] {
-            assert_eq!(advice(table, name), said, "{table} {name}");
-        }
-    }
-
-    #[test]
-    fn the_distance_is_levenshteins() {
-        for (from, to, slips) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("kitten", "sitting", 3),
-            ("", "abc", 3),
-            ("abc", "", 3),
-        ] {
-            assert_eq!(distance(from, to), slips, "{from} {to}");
-        }
+    fn every_preset_is_offered() {
+        let presets = crate::login::presets::PRESETS.iter();
+        let names: Vec<&str> = presets.map(|preset| preset.name).collect();
+        assert_eq!(names, PRESETS);
     }
 }

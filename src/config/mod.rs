@@ -1,13 +1,15 @@
 //! Floor 5: reads the configuration. Text goes in; finished [`Settings`] or all [`Faults`] come out.
 //!
-//! In order: [`keys`] knows every key; `tree` takes out what is unknown, comes later or is of the wrong kind, and
-//! remembers where everything was written; `file` mirrors the rest with its defaults; [`check`] judges what it
-//! means. Nothing here opens a file that the configuration names, except those it includes: whether certificates and
-//! keys are there is asked by [`check_files`].
+//! In order: [`keys`] knows every key, and `slip` what was meant by another; `tree` takes out what is unknown, comes
+//! later or is of the wrong kind, and remembers where everything was written; `file` mirrors the rest with its defaults;
+//! [`check`] judges what it means. Nothing here opens a file that the configuration names, except those it includes:
+//! whether certificates and keys are there is asked by [`check_files`].
 
 pub mod units;
 
 pub mod keys;
+
+mod slip;
 
 pub mod keyring;
 

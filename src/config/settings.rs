@@ -10,7 +10,7 @@ mod upstream;
 pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
 pub use form::Form;
-pub use login::{LoginRule, LogoutRule, Method, Namer, NamingHeaders, Signs, Watch};
+pub use login::{Method, Namer, NamingHeaders};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ use crate::base::clock::Time;
 use crate::base::kept::SameSite;
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::Preset;
+use crate::login::watch::Watch;
 use crate::server::listener;
 use crate::session::Terms;
 use crate::upstream::TlsSettings;

@@ -30,6 +30,8 @@ pub mod outgoing;
 
 pub mod expire;
 
+pub mod logins;
+
 pub mod tally;
 
 pub mod proposal;

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
+use super::logins::{self, LoginForm, LoginSeen};
 use super::owner::is_mark;
 use super::parse::pairs;
 use super::policy::CookiePolicy;
@@ -49,6 +50,9 @@ pub struct Tally {
     pub cookies: BTreeMap<String, Sightings>,
     /// How many times a cookie was seen that there was no room to tell apart.
     pub untold: u64,
+    /// The forms with a password, and how the app answered them.
+    #[serde(default)]
+    pub logins: Vec<LoginSeen>,
 }
 
 /// What was seen of one cookie.
@@ -149,6 +153,11 @@ impl Watch {
     /// What was seen so far.
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// The app answered a form with a password so, and these are the names of the cookies that it set.
+    pub fn login(&mut self, form: LoginForm, status: u16, set: impl Iterator<Item = String>) {
+        logins::note(&mut self.tally.logins, form, status, set);
     }
 
     /// A request came.

@@ -64,7 +64,7 @@ pub(super) fn learn<'s>(
         obey(asked, &mut change, status, site, request.now, meter);
     }
     if let Some(witness) = witness {
-        let seen = witness.turn(status, headers, request.now, meter);
+        let seen = witness.turn(status, headers, request.now, gateway);
         // The app's own word says more.
         if change.turn == Turn::Stay {
             change.turn = seen;

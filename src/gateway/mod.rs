@@ -20,6 +20,7 @@ pub mod access;
 
 pub mod assertion;
 
+mod ask;
 mod begin_line;
 mod cookies;
 mod copies;
@@ -57,9 +58,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::header::{HeaderValue, TRAILER};
+use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::Body as _;
 
 use self::access::check_cross_site;
@@ -69,8 +70,8 @@ use self::assertion::Assertions;
 use self::cookies::Written;
 use self::copies::Before;
 use self::crowd::Crowd;
-use self::duties::{accept_upgrade, begin_websocket, count_hop, hint_to, round_off};
-use self::forward::{Call, take_request};
+use self::duties::{begin_websocket, count_hop, round_off};
+use self::forward::Call;
 use self::learn::{Scene, learn};
 use self::named::Begun;
 use self::newcomers::Newcomers;
@@ -80,10 +81,10 @@ use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
 use self::site::{Site, SiteTable};
-use self::streams::{Joint, Opening, Streams};
+use self::streams::{Opening, Streams};
 use self::visit::{Manner, OnOutage, SessionMode, Visit};
 use self::witness::Witness;
-use crate::base::clock::{Clock, Stopwatch};
+use crate::base::clock::Clock;
 use crate::base::latest::Held;
 use crate::base::meter::{Count, Meter};
 use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
@@ -91,13 +92,13 @@ use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
-use crate::headers::websocket::Handshake;
+use crate::login::attempts::Attempts;
 use crate::login::certificate::ClientCertificate;
 use crate::login::form::Desk as LoginDesk;
-use crate::session::{Home, Place, SessionIds, Turn};
+use crate::session::{Place, SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::visitor::Incoming;
-use crate::upstream::{Body, BodyLimits, Pool, TellEarly, aside, tunnel};
+use crate::upstream::{Body, BodyLimits, Pool, aside};
 
 /// How a request came to us: one for each connection, shared by its requests.
 #[derive(Clone, Debug)]
@@ -127,6 +128,7 @@ pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) on_outage: OnOutage,
     pub(crate) newcomers: Arc<Newcomers>,
+    pub(crate) attempts: Arc<Attempts>,
     pub(crate) crowd: Option<Arc<Crowd>>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) admit_limits: AdmitLimits,
@@ -239,14 +241,20 @@ impl Gateway {
         let path = head.uri.path().to_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &jar_request);
-        let witness = Witness::of(&call, head);
+        let mut witness = Witness::of(&call, head);
         self.observers
             .request(site, head, &visit, self.desk.cookie.name());
         brought.came = call.rewrite(self, head, brought.field.take());
 
         let home = site.upstreams.is_sticky().then(|| visit.home()).flatten();
         let (mut response, joint) = self
-            .ask_app((pool, home), site, head, (body, &witness, websocket), line)
+            .ask_app(
+                (pool, home),
+                site,
+                head,
+                (body, &mut witness, websocket),
+                line,
+            )
             .await?;
 
         let seen_from = (&visit, self.desk.cookie.name());
@@ -335,45 +343,6 @@ impl Gateway {
             _ => {}
         }
         Ok(visit)
-    }
-
-    async fn ask_app(
-        &self,
-        (pool, home): (&Pool, Option<Home>),
-        site: &Site,
-        head: &mut Parts,
-        (mut body, witness, websocket): (Incoming, &Option<Witness<'_>>, Option<Handshake>),
-        line: &mut Line,
-    ) -> Result<(Response<Body>, Option<Joint>), Refusal> {
-        let visitor_side = body.take_upgrade();
-        let aside = body.aside().cloned();
-        let announces = line.version == Version::HTTP_2 || head.headers.contains_key(TRAILER);
-        let mut body = Body::visitor(body, self.body_limits)
-            .screening_trailers(Arc::clone(&site.trailers))
-            .tapped(witness.as_ref().and_then(Witness::tap));
-        if !announces {
-            body = body.refusing_trailers();
-        }
-        let upstreams = &site.upstreams;
-        // Who sends nothing of a body holds no place at the app that others need.
-        let begun = body.begin(&head.headers, || upstreams.early_places(pool));
-        begun.await.map_err(Refusal::VisitorBody)?;
-        let asked = Stopwatch::start();
-        let request = take_request(head, body);
-        let hint = aside.as_deref().map(|aside| hint_to(aside, &self.meter));
-        let early = hint.as_ref().map(|hint| hint as TellEarly<'_>);
-        let sent = upstreams.send(pool, request, home, &self.clock, early);
-        let mut response = sent.await?;
-        line.app = Some(asked.elapsed());
-        accept_upgrade(websocket.as_ref(), &mut response)?;
-        *response.version_mut() = line.version;
-        let both = visitor_side.zip(tunnel::app_side(&mut response));
-        let joint = both.map(|(visitor, app)| Joint { visitor, app });
-        let trailers = Arc::clone(&site.trailers);
-        Ok((
-            response.map(|body| body.screening_trailers(trailers)),
-            joint,
-        ))
     }
 
     /// Who looks on at the cookies of a site.

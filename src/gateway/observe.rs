@@ -3,16 +3,22 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::Response;
+use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use http::request::Parts;
 
+use super::refusal::Refusal;
 use super::site::Site;
 use super::visit::Visit;
 use crate::base::clock::Time;
+use crate::cookie::logins::LoginForm;
 use crate::cookie::set_cookie::SetCookie;
 use crate::cookie::tally::{Asked, Tally, Watch};
+use crate::login::typed::BODY_BYTES_MAX;
+use crate::login::watch::Answer;
 use crate::session::Record;
 use crate::session::ticket::Root;
+use crate::upstream::{Body, aside};
 
 /// How many watches there are at most at a time.
 pub const WATCHES_MAX: usize = 4;
@@ -110,6 +116,54 @@ impl Observers {
         };
         for seat in seats {
             seat.lock().request(&asked);
+        }
+    }
+
+    /// The form with a password that a request brings, while somebody looks on: held until all of it is here, up to what
+    /// a login is read from.
+    pub(super) async fn form(
+        &self,
+        site: &Site,
+        head: &Parts,
+        body: &mut Body,
+    ) -> Result<Option<LoginForm>, Refusal> {
+        if self.over(site).is_empty() {
+            return Ok(None);
+        }
+        let kind = head
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next());
+        let kind = kind.map(|kind| kind.trim().to_ascii_lowercase());
+        let json = match kind.as_deref() {
+            Some("application/x-www-form-urlencoded") => false,
+            Some("application/json") => true,
+            _ => return Ok(None),
+        };
+        let held = aside(body.hold(BODY_BYTES_MAX)).await;
+        held.map_err(Refusal::VisitorBody)?;
+        let body = body.held().filter(|body| body.len() <= BODY_BYTES_MAX);
+        let (method, path) = (head.method.as_str(), head.uri.path());
+        Ok(body.and_then(|body| LoginForm::read(method, path, json, body)))
+    }
+
+    /// The app answered such a form.
+    pub(super) fn login(
+        &self,
+        site: &Site,
+        form: Option<LoginForm>,
+        response: &Response<Body>,
+        now: Time,
+    ) {
+        let Some(form) = form else {
+            return;
+        };
+        let answer = Answer::read(response.status(), response.headers(), now);
+        for seat in self.over(site) {
+            let names = answer.names_set();
+            let status = response.status().as_u16();
+            seat.lock().login(form.clone(), status, names);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What we answer ourselves when a request cannot go through: the one table from reason to status.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
@@ -48,6 +50,12 @@ pub enum Refusal {
     /// Too many log in.
     #[error("too many people log in at the moment")]
     LoginBusy(#[source] Busy),
+    /// The account or the address has failed to log in too often.
+    #[error("too many failed logins; try again later")]
+    TooManyLogins {
+        /// How long until the next may be tried.
+        wait: Duration,
+    },
     /// The session store did not answer.
     #[error("sessions cannot be looked up at the moment")]
     Store(#[from] StoreFault),
@@ -77,6 +85,7 @@ impl Refusal {
             Self::CrossSite | Self::NotNavigated => StatusCode::FORBIDDEN,
             Self::LoginForm(_) => StatusCode::BAD_REQUEST,
             Self::LoginBusy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::VisitorBody(fault) => body_status(fault),
             Self::NoWebSocket => StatusCode::BAD_GATEWAY,
@@ -99,6 +108,7 @@ impl Refusal {
             Self::NotNavigated => "not-navigated",
             Self::LoginForm(_) => "login-form",
             Self::LoginBusy(_) => "login-busy",
+            Self::TooManyLogins { .. } => "too-many-logins",
             Self::Store(_) => "store-outage",
             Self::VisitorBody(_) => "body",
             Self::NoWebSocket => "no-websocket",
@@ -132,7 +142,11 @@ impl Refusal {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("x-request-id", id);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Self::TooManyLogins { wait } = self {
+            let secs = wait.as_millis().div_ceil(1000).max(1);
+            let secs = u64::try_from(secs).unwrap_or(u64::MAX);
+            headers.insert(RETRY_AFTER, HeaderValue::from(secs));
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         // The connection ends with what is left unread on it, and a visitor who is told so does not ask for more there.

@@ -1,86 +1,158 @@
 //! The login watch at work on one request: what it asks of the app, and what the app's answer makes of the session.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::SET_COOKIE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
+use super::Gateway;
 use super::forward::Call;
+use super::refusal::Refusal;
 use super::site::Site;
 use crate::base::clock::Time;
-use crate::base::meter::{Count, Meter};
+use crate::base::meter::Count;
+use crate::login::attempts::{self, Attempt};
 use crate::login::typed::{self, Unread};
-use crate::login::watch::{Asked, Watch, names_set};
+use crate::login::watch::{Answer, Asked, Miss, Watch, Who};
 use crate::session::{Turn, User};
-use crate::upstream::Tap;
+use crate::upstream::Body;
 
 /// Sees one request that may be a login or a logout, and the answer to it.
 pub(super) struct Witness<'a> {
     site: &'a Site,
     watch: &'a Watch,
     request_id: Arc<str>,
+    client_ip: IpAddr,
     asked: Asked,
-    /// Where the user will be read from, or why nobody can be read.
-    form: Result<Tap, Unread>,
+    /// Whether the request may change a session. One that may not is an attempt all the same.
+    may_bind: bool,
+    /// Whether the body has to be read.
+    reads_body: bool,
+    /// Who logs in, or why nobody can be read.
+    user: Result<String, Unread>,
+    /// What counts until the app has answered.
+    attempt: Option<Attempt>,
 }
 
 impl<'a> Witness<'a> {
-    /// Looks at a request as it came. `None` for one that is neither login nor logout, or that may change no session.
+    /// Looks at a request as it came. `None` for one that is neither login nor logout.
     pub fn of(call: &Call<'a>, head: &Parts) -> Option<Self> {
         let site = call.site;
         let watch = site.watch.as_ref()?;
         let path = &call.admitted.path;
         let query = head.uri.query();
         let asked = watch.asks(&head.method, [path.as_str(), path.bare()], query)?;
-        if !call.visit.may_keep_cookies() {
-            return None;
-        }
-        let field = &watch.login.user_field;
-        let form = typed::head_allows(&head.headers, query, field)
-            .map(|()| Tap::new(typed::BODY_BYTES_MAX));
+        let (user, reads_body) = match &watch.login.who {
+            _ if asked == Asked::Logout => (Err(Unread::Missing), false),
+            Who::Fixed(user) => (Ok(user.clone()), false),
+            Who::Named { field, kind, .. } => {
+                let allowed = typed::head_allows(&head.headers, query, field, *kind);
+                let is_read = allowed.is_ok() || watch.login.shared_path;
+                let unread = allowed.err().unwrap_or(Unread::Body);
+                (Err(unread), is_read)
+            }
+        };
         Some(Self {
             site,
             watch,
             request_id: Arc::clone(&call.request_id),
+            client_ip: call.hops.client_ip,
             asked,
-            form,
+            may_bind: call.visit.may_keep_cookies(),
+            reads_body,
+            user,
+            attempt: None,
         })
     }
 
-    /// What shall copy the body, if there is a user to be read in it.
-    pub fn tap(&self) -> Option<Tap> {
-        let form = self.form.as_ref().ok();
-        form.filter(|_| self.asked == Asked::Login).cloned()
+    /// Reads the user in the body, of which all is here that will be read. False when it is no login after all, nor a
+    /// logout.
+    fn read(&mut self, head: &Parts, body: &Body) -> bool {
+        let body = body
+            .held()
+            .filter(|body| body.len() <= typed::BODY_BYTES_MAX);
+        let (query, headers) = (head.uri.query(), &head.headers);
+        let Who::Named {
+            field,
+            kind,
+            normalise,
+        } = &self.watch.login.who
+        else {
+            self.asked = Asked::Login;
+            return true;
+        };
+        if let Asked::LoginIfNamed { else_logout } = self.asked {
+            let mentions = typed::may_mention(headers, query, body.unwrap_or_default(), field);
+            if !mentions && !else_logout {
+                return false;
+            }
+            self.asked = if mentions {
+                Asked::Login
+            } else {
+                Asked::Logout
+            };
+        }
+        if let (Some(body), Ok(())) = (body, typed::head_allows(headers, query, field, *kind)) {
+            let typed = typed::user(body, field, *kind);
+            self.user = typed.and_then(|user| normalise.apply(user).ok_or(Unread::Value));
+        }
+        true
     }
 
     /// What the app's answer makes of the session.
-    pub fn turn(self, status: StatusCode, headers: &HeaderMap, now: Time, meter: &Meter) -> Turn {
-        let fields = headers.get_all(SET_COOKIE).iter();
-        let set = names_set(fields.map(HeaderValue::as_bytes), now);
-        let succeeded = self.watch.succeeded(self.asked, status, &set);
-        match self.asked {
-            Asked::Logout if succeeded => {
-                meter.count(Count::LogoutsSeen);
-                Turn::End
+    pub fn turn(
+        self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: Time,
+        gateway: &Gateway,
+    ) -> Turn {
+        let answer = Answer::read(status, headers, now);
+        if self.asked == Asked::Logout {
+            if !self.may_bind || !self.watch.logged_out(&answer) {
+                return Turn::Stay;
             }
-            Asked::Logout => Turn::Stay,
-            Asked::Login if succeeded => {
-                meter.count(Count::LoginsSeen);
-                self.log_in(now, meter)
+            gateway.meter.count(Count::LogoutsSeen);
+            return Turn::End;
+        }
+        match self.watch.logged_in(&answer) {
+            Ok(()) => {
+                gateway.meter.count(Count::LoginsSeen);
+                self.log_in(now, gateway)
             }
-            Asked::Login => {
-                meter.count(Count::LoginsFailed);
+            Err(miss) => {
+                self.tell_failed(miss, gateway);
+                // What the app could not say counts against nobody.
+                if let Some(attempt) = self.attempt.filter(|_| answer.is_broken()) {
+                    gateway.attempts.undone(attempt);
+                }
                 Turn::Stay
             }
         }
     }
 
-    fn log_in(self, now: Time, meter: &Meter) -> Turn {
-        let field = &self.watch.login.user_field;
-        let body = self.form.and_then(|tap| tap.take().ok_or(Unread::Body));
-        let typed = body.and_then(|body| typed::user(body.expose(), field));
-        match typed {
+    /// The name that was typed is no part of it: some type their password there.
+    fn tell_failed(&self, miss: Miss, gateway: &Gateway) {
+        gateway.meter.count(Count::LoginsFailed);
+        tracing::info!(
+            request_id = &*self.request_id,
+            site = %self.site.name,
+            client = %self.client_ip,
+            reason = %miss,
+            "a login to the app failed"
+        );
+    }
+
+    fn log_in(self, now: Time, gateway: &Gateway) -> Turn {
+        if let Some(attempt) = self.attempt {
+            gateway.attempts.succeeded(attempt, self.user.is_ok(), now);
+        }
+        if !self.may_bind {
+            return Turn::Stay;
+        }
+        let carry = self.watch.carry;
+        match self.user {
             Ok(id) => Turn::LogIn {
                 user: Some(Box::new(User {
                     id,
@@ -92,10 +164,10 @@ impl<'a> Witness<'a> {
                     site: self.site.name.to_string(),
                     auth_time: now,
                 })),
-                carry: self.watch.carry,
+                carry,
             },
             Err(unread) => {
-                meter.count(Count::LoginsUnread);
+                gateway.meter.count(Count::LoginsUnread);
                 tracing::warn!(
                     request_id = &*self.request_id,
                     site = %self.site.name,
@@ -103,11 +175,70 @@ impl<'a> Witness<'a> {
                     "somebody logged in to the app, but who cannot be read; nobody is bound"
                 );
                 // Whoever it is, they are not who was there before, and a ticket from before opens nothing of theirs.
-                Turn::LogIn {
-                    user: None,
-                    carry: self.watch.carry,
-                }
+                Turn::LogIn { user: None, carry }
             }
         }
+    }
+}
+
+impl Gateway {
+    /// Reads a login before the app is asked: it counts as an attempt from now on. Holds a body of the size of a form.
+    pub(super) async fn hear_login(
+        &self,
+        heard: &mut Option<Witness<'_>>,
+        body: &mut Body,
+        head: &Parts,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let Some(witness) = heard
+            .as_mut()
+            .filter(|witness| witness.asked != Asked::Logout)
+        else {
+            return Ok(());
+        };
+        if witness.reads_body {
+            let held = body.hold(typed::BODY_BYTES_MAX).await;
+            held.map_err(Refusal::VisitorBody)?;
+        }
+        if !witness.read(head, body) {
+            *heard = None;
+            return Ok(());
+        }
+        if witness.asked == Asked::Logout {
+            return Ok(());
+        }
+        let who = attempts::Who {
+            site: &witness.site.name,
+            address: witness.client_ip,
+            account: witness.user.as_deref().ok(),
+        };
+        match self.attempts.begin(who, &witness.watch.limits, now) {
+            Ok(attempt) => witness.attempt = Some(attempt),
+            Err(full) => return Err(self.tell_limited(witness, full)),
+        }
+        Ok(())
+    }
+
+    /// The app was asked in vain.
+    #[cold]
+    pub(super) fn unheard(&self, witness: &mut Option<Witness<'_>>) {
+        if let Some(attempt) = witness.as_mut().and_then(|witness| witness.attempt.take()) {
+            self.attempts.undone(attempt);
+        }
+    }
+
+    #[cold]
+    fn tell_limited(&self, witness: &Witness<'_>, full: attempts::Full) -> Refusal {
+        self.meter.count(Count::LoginsLimited);
+        if full.is_first {
+            tracing::warn!(
+                request_id = &*witness.request_id,
+                site = %witness.site.name,
+                client = %witness.client_ip,
+                limit = full.of.key(),
+                "too many logins have failed; the app is not asked"
+            );
+        }
+        Refusal::TooManyLogins { wait: full.wait }
     }
 }

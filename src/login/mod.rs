@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! watch        which requests are a login or a logout of the app's own, and by which signs one succeeded
-//! typed        what a login form says, read strictly or not at all
+//! presets      what that is for apps that many people run
+//! typed        the user that a login names, read strictly or not at all
+//! json         the same in a JSON body
+//! normalise    one spelling for the names that an app takes for one
+//! attempts     how often somebody may try
 //! form         a login page of ours: users, passwords, codes, and where visitors go on
 //! named        a user whom somebody else names with each request
 //! header       … a trusted proxy, in headers
@@ -11,9 +15,17 @@
 
 pub mod watch;
 
+pub mod presets;
+
 pub mod typed;
 
 pub mod form;
+
+mod json;
+
+pub mod normalise;
+
+pub mod attempts;
 
 pub mod named;
 

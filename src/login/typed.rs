@@ -1,11 +1,13 @@
-//! The user that a login form names, and what a form of ours says.
+//! The user that a login names, and what a form of ours says.
 //!
-//! The app reads the form too, by rules of its own that we do not know. Where two readers could find different users,
+//! The app reads the body too, by rules of its own that we do not know. Where two readers could find different users,
 //! whoever holds one account could be taken for another. So the user is read only where there is one reading, and
 //! otherwise nobody is.
 
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+
+use super::json;
 
 use crate::base::secret::Secret;
 
@@ -14,12 +16,23 @@ pub const BODY_BYTES_MAX: usize = 64 << 10;
 /// The longest user, in bytes.
 const USER_BYTES_MAX: usize = 256;
 const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+/// The one content type that a user is read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// `application/x-www-form-urlencoded`.
+    #[default]
+    Form,
+    /// `application/json`.
+    Json,
+}
 
 /// Why nobody is read from a login. None of it tells what was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
-    /// The body is no form that says one thing in one encoding.
-    #[error("the body is not one {FORM} in UTF-8")]
+    /// The body is not of the one type that is read, or in another encoding than UTF-8.
+    #[error("the body is not of the content type that the rule names, in UTF-8")]
     ContentType,
     /// The body is compressed.
     #[error("the body has a Content-Encoding")]
@@ -29,17 +42,20 @@ pub enum Unread {
         "the body is larger than {BODY_BYTES_MAX} bytes, or had not ended when the app answered"
     )]
     Body,
-    /// A name in form or query cannot be decoded.
+    /// A name in body or query cannot be decoded, or is a key of JSON with an escape in it.
     #[error("the name of a field cannot be decoded")]
     Name,
+    /// The body is no JSON object, or not for every reader.
+    #[error("the body is not one JSON object that every reader reads alike")]
+    Json,
     /// The query names the field too.
     #[error("the query names the user's field as well")]
     InQuery,
     /// The field is not there.
-    #[error("the form lacks the user's field")]
+    #[error("the body lacks the user's field")]
     Missing,
     /// More than one field could be the user's.
-    #[error("the form has the user's field, or what may be read as it, more than once")]
+    #[error("the body has the user's field, or what may be read as it, more than once")]
     Twice,
     /// The value cannot be decoded, or is no name that anybody has.
     #[error("what the user's field holds is no name")]
@@ -50,7 +66,12 @@ pub enum Unread {
 ///
 /// # Errors
 /// Why it does not.
-pub fn head_allows(headers: &HeaderMap, query: Option<&str>, field: &str) -> Result<(), Unread> {
+pub fn head_allows(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    field: &str,
+    kind: Kind,
+) -> Result<(), Unread> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(Unread::ContentEncoding);
     }
@@ -58,7 +79,7 @@ pub fn head_allows(headers: &HeaderMap, query: Option<&str>, field: &str) -> Res
     let (Some(one), None) = (types.next(), types.next()) else {
         return Err(Unread::ContentType);
     };
-    if !one.to_str().is_ok_and(is_utf8_form) {
+    if !one.to_str().is_ok_and(|one| is_utf8(one, kind)) {
         return Err(Unread::ContentType);
     }
     let query = query.unwrap_or_default();
@@ -71,13 +92,17 @@ pub fn head_allows(headers: &HeaderMap, query: Option<&str>, field: &str) -> Res
 }
 
 /// A charset other than UTF-8 spells names in other bytes, and some frameworks follow it.
-fn is_utf8_form(text: &str) -> bool {
+fn is_utf8(text: &str, kind: Kind) -> bool {
+    let wanted = match kind {
+        Kind::Form => FORM,
+        Kind::Json => JSON,
+    };
     let mut parts = text.split(';').map(str::trim);
-    let is_form = parts
+    let is_it = parts
         .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(FORM));
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));
     let mut parameters = parts.filter(|part| !part.is_empty());
-    is_form
+    is_it
         && parameters.all(|parameter| {
             parameter.split_once('=').is_some_and(|(name, value)| {
                 name.eq_ignore_ascii_case("charset")
@@ -86,11 +111,49 @@ fn is_utf8_form(text: &str) -> bool {
         })
 }
 
-/// The user that a form names in `field`, exactly as it was typed.
+/// The user that a body names in `field`, exactly as it was typed.
 ///
 /// # Errors
 /// Why nobody is named.
-pub fn user(body: &[u8], field: &str) -> Result<String, Unread> {
+pub fn user(body: &[u8], field: &str, kind: Kind) -> Result<String, Unread> {
+    match kind {
+        Kind::Form => user_of_form(body, field),
+        Kind::Json => json::user(body, field),
+    }
+}
+
+/// Whether some reader may find `field` in a query, or in a body of whatever type: there may be a login in it.
+pub fn may_mention(headers: &HeaderMap, query: Option<&str>, body: &[u8], field: &str) -> bool {
+    let mentions = |text: &[u8]| {
+        let mut pieces = text.split(|byte| matches!(byte, b'&' | b';'));
+        pieces.any(|piece| name_of(piece).is_ok_and(|name| resembles(&name, field)))
+    };
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let start = kind.and_then(|kind| kind.get(..FORM.len()));
+    let is_form = start.is_some_and(|start| start.eq_ignore_ascii_case(FORM.as_bytes()));
+    mentions(query.unwrap_or_default().as_bytes())
+        || mentions(body)
+        || (!is_form && spells(body, field))
+}
+
+/// Whether a body spells a field out, in quotes or behind an equals sign, as multipart and JSON do.
+fn spells(body: &[u8], field: &str) -> bool {
+    let (body, field) = (body.to_ascii_lowercase(), field.to_ascii_lowercase());
+    let ends = |after: Option<&u8>| {
+        after.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'))
+    };
+    body.windows(field.len().max(1))
+        .enumerate()
+        .any(|(at, word)| {
+            let before = body.get(..at).unwrap_or_default().iter();
+            let before = before.rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+            word == field.as_bytes()
+                && matches!(before, Some(b'"' | b'\'' | b'='))
+                && ends(body.get(at + word.len()))
+        })
+}
+
+fn user_of_form(body: &[u8], field: &str) -> Result<String, Unread> {
     // Some servers take a bare `;` for a separator. Browsers never write one.
     let mut found = 0_usize;
     for piece in body.split(|byte| matches!(byte, b'&' | b';')) {
@@ -123,10 +186,7 @@ fn value_of(pair: &[u8]) -> Result<String, Unread> {
         .filter(|raw| !raw.contains(&b';'))
         .ok_or(Unread::Value)?;
     let value = decoded(raw).ok_or(Unread::Value)?;
-    let is_name = !value.trim().is_empty()
-        && value.len() <= USER_BYTES_MAX
-        && !value.chars().any(char::is_control);
-    if is_name {
+    if is_name(&value) {
         Ok(value)
     } else {
         Err(Unread::Value)
@@ -155,6 +215,13 @@ pub fn value(body: &[u8], field: &str) -> Result<Option<Secret<String>>, Unread>
     Ok(found.map(Secret::new))
 }
 
+/// Whether somebody may have such a name.
+pub(super) fn is_name(value: &str) -> bool {
+    !value.trim().is_empty()
+        && value.len() <= USER_BYTES_MAX
+        && !value.chars().any(char::is_control)
+}
+
 /// Percent and plus decoded; `None` for a broken escape, and for what is not UTF-8.
 fn decoded(raw: &[u8]) -> Option<String> {
     let mut out = Vec::with_capacity(raw.len());
@@ -175,7 +242,7 @@ fn decoded(raw: &[u8]) -> Option<String> {
 
 /// Whether some reader could take `name` for `field`, or for a part of it: PHP drops blanks at the front, ends a name at
 /// a NUL, makes `_` of `.` and blanks, and an array of `name[]`; others fold case.
-fn resembles(name: &str, field: &str) -> bool {
+pub(super) fn resembles(name: &str, field: &str) -> bool {
     let (name, field) = (folded(name), folded(field));
     let Some(rest) = name.strip_prefix(field.as_str()) else {
         // `user` would replace `user[name]`.
@@ -195,8 +262,6 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -213,10 +278,14 @@ mod tests {
             ("&&log=alice&", "alice"),
             ("log=%3Cb%3E%3B", "<b>;"),
         ] {
-            assert_eq!(user(body.as_bytes(), "log").as_deref(), Ok(typed), "{body}");
+            assert_eq!(
+                user(body.as_bytes(), "log", Kind::Form).as_deref(),
+                Ok(typed),
+                "{body}"
+            );
         }
         let long = format!("log={}", "a".repeat(256));
-        assert_eq!(user(long.as_bytes(), "log").unwrap().len(), 256);
+        assert_eq!(user(long.as_bytes(), "log", Kind::Form).unwrap().len(), 256);
     }
 
     #[test]
@@ -256,10 +325,10 @@ mod tests {
             ("log=a%0D%0Ab", Unread::Value),
             ("log=a%C2%85b", Unread::Value),
         ] {
-            assert_eq!(user(body.as_bytes(), "log"), Err(why), "{body}");
+            assert_eq!(user(body.as_bytes(), "log", Kind::Form), Err(why), "{body}");
         }
         let long = format!("log={}", "a".repeat(257));
-        assert_eq!(user(long.as_bytes(), "log"), Err(Unread::Value));
+        assert_eq!(user(long.as_bytes(), "log", Kind::Form), Err(Unread::Value));
     }
 
     #[test]
@@ -294,13 +363,21 @@ mod tests {
     #[test]
     fn a_field_may_have_brackets_of_its_own() {
         let field = "user[name]";
-        let typed = user(b"user[name]=alice&user[password]=x&users=y", field);
+        let typed = user(
+            b"user[name]=alice&user[password]=x&users=y",
+            field,
+            Kind::Form,
+        );
         assert_eq!(typed.as_deref(), Ok("alice"));
-        let encoded = user(b"user%5Bname%5D=alice", field);
+        let encoded = user(b"user%5Bname%5D=alice", field, Kind::Form);
         assert_eq!(encoded.as_deref(), Ok("alice"));
         for other in ["user=x", "user[name][]=x", "user[name]x=x", "USER[name]=x"] {
             let body = format!("user[name]=alice&{other}");
-            assert_eq!(user(body.as_bytes(), field), Err(Unread::Twice), "{other}");
+            assert_eq!(
+                user(body.as_bytes(), field, Kind::Form),
+                Err(Unread::Twice),
+                "{other}"
+            );
         }
     }
 
@@ -328,7 +405,7 @@ mod tests {
             for value in types {
                 headers.append(CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
             }
-            let found = head_allows(&headers, None, "log");
+            let found = head_allows(&headers, None, "log", Kind::Form);
             let expected = if allowed {
                 Ok(())
             } else {
@@ -345,13 +422,56 @@ mod tests {
             ("%zz=1", Err(Unread::Name)),
         ] {
             assert_eq!(
-                head_allows(&headers, Some(query), "log"),
+                head_allows(&headers, Some(query), "log", Kind::Form),
                 expected,
                 "{query}"
             );
         }
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        let compressed = head_allows(&headers, None, "log");
+        let compressed = head_allows(&headers, None, "log", Kind::Form);
         assert_eq!(compressed, Err(Unread::ContentEncoding));
+    }
+
+    #[test]
+    fn a_json_login_is_read_from_json_alone() {
+        for (value, allowed) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/json; charset=utf-16", false),
+            ("application/vnd.api+json", false),
+            ("text/json", false),
+            (FORM, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            let found = head_allows(&headers, None, "log", Kind::Json);
+            assert_eq!(found.is_ok(), allowed, "{value}");
+        }
+        let json = br#"{"log":"alice"}"#;
+        assert_eq!(user(json, "log", Kind::Json).as_deref(), Ok("alice"));
+        assert_eq!(user(json, "log", Kind::Form), Err(Unread::Missing));
+    }
+
+    #[test]
+    fn a_login_among_other_requests_is_known_by_its_field() {
+        let part = "multipart/form-data; boundary=x";
+        for (kind, query, body, mentions) in [
+            (FORM, None, "do=save&text=log", false),
+            (FORM, None, "do=\"log\"", false),
+            (FORM, Some("id=start"), "", false),
+            (FORM, None, "do=login&log=me", true),
+            (FORM, None, "do=login&%6Cog[]=me", true),
+            (FORM, Some("LOG=me"), "", true),
+            (part, None, "form-data; name=\"login\"\r\n\r\nlog", false),
+            (part, None, "form-data; name=\"LOG\"\r\n\r\nme", true),
+            (part, None, "form-data; name=\" log[]\"\r\n\r\nme", true),
+            (part, None, "form-data; name=log\r\n\r\nme", true),
+            ("text/plain", None, "{\"log\":\"me\"}", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            let found = may_mention(&headers, query, body.as_bytes(), "log");
+            assert_eq!(found, mentions, "{kind} {body}");
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::streams::Streams;
 use crate::gateway::visit::OnOutage;
 use crate::headers::forwarded::ForwardedPolicy;
+use crate::login::attempts::Attempts;
 use crate::login::form::Desk as LoginDesk;
 use crate::session::{KeyRing, SessionIds};
 use crate::store::Store;
@@ -37,6 +38,7 @@ pub(super) struct Live {
     pub ids: Arc<SessionIds>,
     pub observers: Arc<Observers>,
     pub newcomers: Arc<Newcomers>,
+    pub attempts: Arc<Attempts>,
     pub streams: Arc<Streams>,
     pub request_ids: Arc<RequestIds>,
     pub assertions: Arc<Assertions>,
@@ -69,6 +71,7 @@ impl Live {
             ids: Arc::new(ids),
             observers: Arc::default(),
             newcomers: Arc::new(Newcomers::new(settings.session.max_new_per_ip)),
+            attempts: Arc::default(),
             streams: Arc::new(Streams::new(Arc::clone(meter))),
             request_ids: Arc::default(),
             assertions: Arc::default(),
@@ -104,6 +107,7 @@ impl Live {
                 settings::OnOutage::Anonymous => OnOutage::Anonymous,
             },
             newcomers: Arc::clone(&self.newcomers),
+            attempts: Arc::clone(&self.attempts),
             streams: {
                 let renews = settings.session.streams_count_as_activity;
                 self.streams.count_as_activity(renews);

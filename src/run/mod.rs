@@ -11,11 +11,10 @@ mod handover;
 
 mod notify;
 
+mod login;
 mod sealed;
 mod site;
 mod upstreams;
-
-mod login;
 
 mod named;
 

@@ -127,8 +127,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
             let names = settings.accept_users_from.iter();
             names.map(|name| name.as_str().into()).collect()
         },
-        watch: login::watch(settings.watch.as_ref())
-            .map_err(|why| fault("login.login.success.sets_cookie", why))?,
+        watch: settings.watch.clone(),
         form: login::form(at, settings.form.as_ref()).map_err(|fault| vec![fault])?,
     })
 }

@@ -4,6 +4,7 @@
 //! Bodies are streams; nothing here holds one whole, except the short ones that we write ourselves.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::begin::begin;
 use super::download::AppBody;
 use super::duplex::Duplex;
 use super::until::UntilBody;
-use super::upload::{BodyLimits, Progress, Tap, VisitorBody};
+use super::upload::{BodyLimits, Progress, VisitorBody};
 use super::visitor::{Broken, Incoming};
 
 /// Removes from trailers what may not pass.
@@ -89,17 +90,6 @@ impl Body {
         self
     }
 
-    /// Lets `tap`, if there is one, copy a visitor's body as it streams past.
-    #[must_use]
-    pub fn tapped(mut self, tap: Option<Tap>) -> Self {
-        match (&mut self, tap) {
-            (Self::Empty, Some(tap)) => tap.end(),
-            (Self::Visitor(body), tap) => body.tap(tap),
-            (Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_), _) => {}
-        }
-        self
-    }
-
     /// Makes trailers of the visitor's break the body off: the request did not announce any.
     #[must_use]
     pub fn refusing_trailers(mut self) -> Self {
@@ -138,6 +128,27 @@ impl Body {
     pub(super) fn go_both_ways(&mut self, places: &Arc<Semaphore>) {
         if let Self::App(body) = self {
             body.go_both_ways(places);
+        }
+    }
+
+    /// Waits until all of a visitor's body is here, or more than `bytes_max` bytes of it, within its limits; no other body is
+    /// waited for. For bodies that have to be read before the app may be asked.
+    ///
+    /// # Errors
+    /// The body is refused, or did not come.
+    pub async fn hold(&mut self, bytes_max: usize) -> Result<(), BodyFault> {
+        match self {
+            Self::Visitor(body) => poll_fn(|cx| body.poll_hold(bytes_max, cx)).await,
+            Self::Empty | Self::Full(_) | Self::App(_) | Self::Until(_) => Ok(()),
+        }
+    }
+
+    /// All of a visitor's body, if [`Body::hold`] has come to its end.
+    pub fn held(&self) -> Option<&[u8]> {
+        match self {
+            Self::Empty => Some(&[]),
+            Self::Visitor(body) => body.held(),
+            Self::Full(_) | Self::App(_) | Self::Until(_) => None,
         }
     }
 

@@ -28,7 +28,7 @@
 //! - A request is sent a second time only if the app cannot have processed it the first time, or if the app has closed a
 //!   pooled connection without a word and repeating the request does no harm.
 //! - An app's bytes are read in one way or not at all.
-//! - No body is held whole: it is read only as fast as the other side takes it. A [`Tap`] copies a short one.
+//! - No body is held whole: it is read only as fast as the other side takes it. [`Body::hold`] waits for a short one.
 //! - Whoever drops the future or the body closes the connection behind it and gives its place back.
 //!
 mod address;
@@ -74,7 +74,7 @@ pub use pool::Pool;
 pub use scan::Flaw;
 pub use tls::{ClientFiles, Tls, TlsFault, TlsSettings, server_name};
 pub use until::UntilBody;
-pub use upload::{BodyLimits, RATE_GRACE, Tap, VisitorBody};
+pub use upload::{BodyLimits, RATE_GRACE, VisitorBody};
 
 use std::time::Duration;
 

@@ -3,22 +3,19 @@
 //! Time is counted only while we wait for the visitor. An app that takes the body slowly is no fault of the visitor's:
 //! then the body is not read, and its clock stands.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
-use zeroize::Zeroizing;
-
 use crate::base::clock::Stopwatch;
-use crate::base::secret::Secret;
 
 use super::body::{BodyFault, ScreenTrailers, screened};
 use super::duplex::Duplex;
@@ -49,11 +46,14 @@ pub struct VisitorBody {
     limits: BodyLimits,
     screen: Option<ScreenTrailers>,
     refuses_trailers: bool,
-    tap: Option<Tap>,
     progress: Rc<Progress>,
     received: u64,
     /// Came before the app was asked; given out first.
     early: Option<Frame<Bytes>>,
+    /// What of it is being held.
+    held: BytesMut,
+    /// Trailers that came while it was held; given out next.
+    late: Option<Frame<Bytes>>,
     waited: Duration,
     /// Runs while a part is awaited.
     waiting: Option<Stopwatch>,
@@ -101,10 +101,11 @@ impl VisitorBody {
             limits,
             screen: None,
             refuses_trailers: false,
-            tap: None,
             progress: Rc::default(),
             received: 0,
             early: None,
+            held: BytesMut::new(),
+            late: None,
             waited: Duration::ZERO,
             waiting: None,
             timer: None,
@@ -121,10 +122,6 @@ impl VisitorBody {
 
     pub(super) const fn refuse_trailers(&mut self) {
         self.refuses_trailers = true;
-    }
-
-    pub(super) fn tap(&mut self, tap: Option<Tap>) {
-        self.tap = tap;
     }
 
     pub(super) fn progress(&self) -> Rc<Progress> {
@@ -148,7 +145,8 @@ impl VisitorBody {
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        self.early.is_none() && (self.ended || self.incoming.is_end_stream())
+        let all_came = self.ended || self.incoming.is_end_stream();
+        self.early.is_none() && self.late.is_none() && all_came
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
@@ -168,13 +166,51 @@ impl VisitorBody {
         Poll::Ready(Ok(()))
     }
 
+    /// Ready when all of it is here, or more than `bytes_max` bytes are.
+    pub(super) fn poll_hold(
+        &mut self,
+        bytes_max: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BodyFault>> {
+        match self.early.take().map(Frame::into_data) {
+            Some(Ok(data)) => self.held.extend_from_slice(&data),
+            Some(Err(trailers)) => self.late = Some(trailers),
+            None => {}
+        }
+        while self.late.is_none() && !self.is_end_stream() && self.held.len() <= bytes_max {
+            match ready!(self.poll_next(cx))
+                .transpose()?
+                .map(Frame::into_data)
+            {
+                Some(Ok(data)) => self.held.extend_from_slice(&data),
+                Some(Err(trailers)) => self.late = Some(trailers),
+                None => {}
+            }
+        }
+        if !self.held.is_empty() {
+            self.early = Some(Frame::data(self.held.split().freeze()));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// All of it, if all of it is held.
+    pub(super) fn held(&self) -> Option<&[u8]> {
+        let all_came = self.ended || self.late.is_some() || self.incoming.is_end_stream();
+        let early = self.early.as_ref().map(Frame::data_ref);
+        all_came.then(|| early.flatten().map_or(&[][..], |data| data))
+    }
+
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        if let Some(early) = self.early.take() {
+        if let Some(early) = self.early.take().or_else(|| self.late.take()) {
             return Poll::Ready(Some(Ok(early)));
         }
+        self.poll_next(cx)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -193,13 +229,6 @@ impl VisitorBody {
             Some(Ok(frame)) => self.judge(frame).transpose(),
         };
         self.ended = !matches!(judged, Some(Ok(_)));
-        if let Some(tap) = &self.tap {
-            tap.witness(judged.as_ref());
-            // Nobody asks again after the last part of a body whose length was told.
-            if judged.as_ref().is_some_and(Result::is_ok) && self.incoming.is_end_stream() {
-                tap.end();
-            }
-        }
         Poll::Ready(judged)
     }
 
@@ -284,128 +313,5 @@ impl VisitorBody {
             .checked_div(self.limits.rate_min)?;
         let allowed = Duration::from_millis(millis).max(self.limits.rate_grace);
         Some(allowed.saturating_sub(self.waited))
-    }
-}
-
-/// A copy of a visitor's body, made while it streams past. What a login form holds is a secret: the copy is wiped when it
-/// is dropped.
-///
-/// It costs the body nothing: past its limit the copy is given up and the body goes on.
-#[derive(Clone)]
-pub struct Tap(Rc<RefCell<Copied>>);
-
-enum Copied {
-    /// More may come.
-    Filling {
-        bytes: Zeroizing<Vec<u8>>,
-        bytes_max: usize,
-    },
-    /// All of it.
-    Whole(Zeroizing<Vec<u8>>),
-    /// The body is too large, broke off, or nobody wants the copy any more.
-    GivenUp,
-}
-
-impl Tap {
-    /// A tap that keeps at most `bytes_max` bytes.
-    pub fn new(bytes_max: usize) -> Self {
-        Self(Rc::new(RefCell::new(Copied::Filling {
-            bytes: Zeroizing::default(),
-            bytes_max,
-        })))
-    }
-
-    /// The whole body, if it has ended and was small enough. Nothing is copied any more.
-    pub fn take(&self) -> Option<Secret<Vec<u8>>> {
-        match self.0.replace(Copied::GivenUp) {
-            Copied::Whole(mut bytes) => Some(Secret::new(std::mem::take(&mut *bytes))),
-            Copied::Filling { .. } | Copied::GivenUp => None,
-        }
-    }
-
-    fn witness(&self, part: Option<&Result<Frame<Bytes>, BodyFault>>) {
-        match part {
-            None => self.end(),
-            Some(Err(_)) => drop(self.0.replace(Copied::GivenUp)),
-            Some(Ok(frame)) => match frame.data_ref() {
-                Some(data) => self.copy(data),
-                // Trailers come last.
-                None => self.end(),
-            },
-        }
-    }
-
-    fn copy(&self, data: &[u8]) {
-        let mut copied = self.0.borrow_mut();
-        let Copied::Filling { bytes, bytes_max } = &mut *copied else {
-            return;
-        };
-        let length = bytes.len().saturating_add(data.len());
-        if length > *bytes_max {
-            *copied = Copied::GivenUp;
-            return;
-        }
-        if length > bytes.capacity() {
-            // A growing Vec would leave what it held behind, unwiped.
-            let room = length.saturating_mul(2).min(*bytes_max);
-            let mut larger = Zeroizing::new(Vec::with_capacity(room));
-            larger.extend_from_slice(bytes);
-            *bytes = larger;
-        }
-        bytes.extend_from_slice(data);
-    }
-
-    pub(super) fn end(&self) {
-        let mut copied = self.0.borrow_mut();
-        if let Copied::Filling { bytes, .. } = &mut *copied {
-            let bytes = std::mem::take(bytes);
-            *copied = Copied::Whole(bytes);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn part(text: &'static str) -> Option<Result<Frame<Bytes>, BodyFault>> {
-        Some(Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
-    }
-
-    /// What is copied of these parts, with at most 8 bytes.
-    fn copied(parts: &[Option<Result<Frame<Bytes>, BodyFault>>]) -> Option<Vec<u8>> {
-        let tap = Tap::new(8);
-        for part in parts {
-            tap.witness(part.as_ref());
-        }
-        tap.take().map(|bytes| bytes.expose().clone())
-    }
-
-    #[test]
-    fn a_tap_holds_a_whole_body_or_nothing() {
-        let trailers = || Some(Ok(Frame::trailers(http::HeaderMap::new())));
-        let fault = || Some(Err(BodyFault::Stalled));
-        assert_eq!(copied(&[None]), Some(Vec::new()));
-        let whole = copied(&[part("abc"), part("defgh"), None]);
-        assert_eq!(whole.as_deref(), Some(b"abcdefgh".as_slice()));
-        let whole = copied(&[part("abc"), trailers()]);
-        assert_eq!(whole.as_deref(), Some(b"abc".as_slice()));
-        for parts in [
-            vec![part("abc")],
-            vec![part("abc"), fault()],
-            vec![part("abc"), part("defghi"), None],
-            vec![part("abc"), fault(), None],
-        ] {
-            assert_eq!(copied(&parts), None, "{parts:?}");
-        }
-    }
-
-    #[test]
-    fn what_was_taken_is_taken_once() {
-        let tap = Tap::new(8);
-        tap.witness(part("abc").as_ref());
-        assert!(tap.take().is_none(), "the body had not ended");
-        tap.end();
-        assert!(tap.take().is_none());
     }
 }

@@ -222,7 +222,9 @@ async fn a_flood_of_logins_is_turned_away_and_starves_nobody() {
     let (answers, slowest) = tokio::join!(together(flood), others);
     let mut busy = answers.iter().filter(|(status, ..)| *status == 503);
     // At once, and not when their patience is at an end.
-    let at_once = busy.clone().filter(|(.., took)| *took < Duration::from_secs(6));
+    let at_once = busy
+        .clone()
+        .filter(|(.., took)| *took < Duration::from_secs(6));
     assert!(at_once.count() > 20, "{answers:?}");
     assert!(busy.all(|(_, again, _)| again.as_deref() == Some("5")));
     assert!(

@@ -11,6 +11,10 @@ mod users;
 
 mod watch;
 
+mod presets;
+
+mod guessing;
+
 mod cookies;
 
 mod headers;

@@ -298,9 +298,9 @@ async fn the_apps_own_word_beats_the_watch() {
     assert_eq!(user(&app, &browser).await.as_deref(), Some("Alice Who Is"));
 }
 
-#[tokio::test]
-async fn an_answer_before_the_form_has_ended_binds_nobody() {
-    let app = App::serving(|request| async move {
+/// An app that answers as soon as it has the head of a request.
+async fn hasty() -> App {
+    App::serving(|request| async move {
         let logs_in = request.uri().path() == LOGIN;
         // The rest of the body is read, but nobody waits for it.
         tokio::spawn(request.into_body().collect());
@@ -313,21 +313,69 @@ async fn an_answer_before_the_form_has_ended_binds_nobody() {
         };
         answer.body(full("")).expect("an answer")
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_before_a_large_form_has_ended_binds_nobody() {
+    let app = hasty().await;
     let gate = watching(&app, SITE).await;
     let browser = visitor(&gate).await;
     let before = browser.ticket_line();
 
     let (form, body) = fed();
-    form.data("log=alice&pwd=right").await;
+    let feeding = async {
+        form.data("log=alice&pwd=right&x=").await;
+        for _ in 0..70 {
+            form.data("a".repeat(1024)).await;
+        }
+    };
     let call = browser
         .call(Method::POST, LOGIN)
         .header("content-type", FORM);
-    let answer = call.body(body).stream().await;
+    let (answer, ()) = tokio::join!(call.body(body).stream(), feeding);
     assert_eq!(answer.status(), 302);
     form.data("&log=admin").await;
     drop(form);
 
     assert_ne!(browser.ticket_line(), before);
     assert_eq!(user(&app, &browser).await, None);
+}
+
+#[tokio::test]
+async fn a_form_that_comes_in_parts_is_read_before_the_app_is_asked() {
+    let app = hasty().await;
+    let gate = watching(&app, SITE).await;
+    for http2 in [false, true] {
+        let browser = gate.browser();
+        let browser = if http2 { browser.http2() } else { browser };
+        browser.get("/visit").send().await;
+
+        let (form, body) = fed();
+        let feeding = async move {
+            for part in ["log=al", "ice&p", "wd=right"] {
+                form.data(part).await;
+            }
+        };
+        let call = browser
+            .call(Method::POST, LOGIN)
+            .header("content-type", FORM);
+        let (answer, ()) = tokio::join!(call.body(body).send(), feeding);
+
+        assert_eq!(answer.status(), 302);
+        assert_eq!(user(&app, &browser).await.as_deref(), Some("alice"));
+    }
+}
+
+#[tokio::test]
+async fn a_failed_login_is_counted_and_told_with_its_reason_and_nothing_that_was_typed() {
+    let (_app, gate) = gate().await;
+    let browser = visitor(&gate).await;
+
+    log_in(&browser, "log=hunter2&pwd=wrong").await;
+
+    let printed = gate.printed();
+    let told = "the app answered 200, which is none of success.status";
+    assert!(printed.contains(told), "{printed}");
+    assert!(!printed.contains("hunter2"), "{printed}");
 }

@@ -22,9 +22,11 @@ use crate::base::causes::Causes;
 use crate::base::secret::Secret;
 use crate::config::settings::{AdminAddress, Settings};
 use crate::config::{token_file, units};
+use crate::cookie::logins::propose_login;
 use crate::cookie::proposal::{Proposed, counted, propose};
 use crate::cookie::tally::Tally;
 
+mod login;
 mod progress;
 
 /// The gateway says something every second; one that does not for so long has hung.
@@ -59,15 +61,16 @@ fn span(text: &str) -> Result<Duration, String> {
 /// Watches until it is enough, and prints the rules; tells the exit code.
 pub fn main(args: &LearnArgs) -> u8 {
     match load(&args.config).and_then(|settings| learn(args, &settings)) {
-        Ok(tally) => {
-            print(args, &tally);
+        Ok((tally, has_login)) => {
+            print(args, &tally, has_login);
             FINE
         }
         Err(refusal) => refusal.told(),
     }
 }
 
-fn learn(args: &LearnArgs, settings: &Settings) -> Result<Tally, Refusal> {
+/// Tells what was seen, and whether the site has a login already.
+fn learn(args: &LearnArgs, settings: &Settings) -> Result<(Tally, bool), Refusal> {
     let Some(address) = &settings.server.admin else {
         let why = "nothing to learn from: the gateway is asked over its own listener";
         let way_out = "write admin = \"127.0.0.1:9443\" or \"unix:/run/cloakroom/admin.sock\" into [server] and \
@@ -81,7 +84,10 @@ fn learn(args: &LearnArgs, settings: &Settings) -> Result<Tally, Refusal> {
         .enable_all()
         .build()
         .map_err(|error| Refusal::Failed(format!("the system gives no runtime: {error}")))?;
-    runtime.block_on(watch(args, address, &token))
+    let tally = runtime.block_on(watch(args, address, &token))?;
+    let mut sites = settings.sites.iter();
+    let has_login = sites.any(|site| site.name == args.site && site.watch.is_some());
+    Ok((tally, has_login))
 }
 
 /// Looks on until there is a signal, the time is up or the gateway ends it.
@@ -114,7 +120,7 @@ async fn watch(
     Ok(tallies.follow(enough).await)
 }
 
-fn print(args: &LearnArgs, tally: &Tally) {
+fn print(args: &LearnArgs, tally: &Tally, has_login: bool) {
     if tally.cookies.is_empty() {
         let requests = counted(tally.requests, "request");
         complain(format_args!(
@@ -123,17 +129,22 @@ fn print(args: &LearnArgs, tally: &Tally) {
         ));
     }
     let proposal = propose(tally);
+    let login = propose_login(&tally.logins);
     if args.json {
         say(json!({
             "site": args.site,
             "tally": tally,
             "rules": proposal.rules.iter().map(rule).collect::<Vec<_>>(),
             "notes": proposal.notes,
+            "login": login.as_ref().map(login::json),
         }));
     } else if tally.cookies.is_empty() {
         say("# [site.cookies]\n# No cookies were seen, so there are no rules to propose.");
     } else {
         say(proposal.to_string().trim_end());
+    }
+    if let (Some(login), false, false) = (&login, has_login, args.json) {
+        say(login::block(login));
     }
 }
 

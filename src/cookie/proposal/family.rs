@@ -49,7 +49,7 @@ pub(super) fn tracker(name: &str) -> Option<&'static str> {
 }
 
 /// The pattern for all cookies that `name` is one of, or the name itself.
-pub(super) fn pattern_of(name: &str) -> String {
+pub(in crate::cookie) fn pattern_of(name: &str) -> String {
     if let Some(pattern) = tracker(name) {
         return pattern.to_owned();
     }

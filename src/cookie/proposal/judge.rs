@@ -148,7 +148,7 @@ pub(super) fn kept_because_of(other: &str, seen: &Sightings) -> Verdict {
 }
 
 /// Whether a cookie of that name, in any case, opens doors.
-pub(super) fn opens_doors(name: &str) -> bool {
+pub(in crate::cookie) fn opens_doors(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     is_sessionlike(&lower) && !is_against_forgery(&lower)
 }

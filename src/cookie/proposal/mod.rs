@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use self::family::pattern_of;
-use self::judge::{Choice, Verdict, is_hidden, judge, kept_because_of, opens_doors};
+pub(super) use self::family::pattern_of;
+pub(super) use self::judge::opens_doors;
+use self::judge::{Choice, Verdict, is_hidden, judge, kept_because_of};
 pub use self::remarks::counted;
 use super::name::{NamePattern, resembles};
 use super::policy::Mode;

@@ -211,6 +211,7 @@ fn tally(cookies: &[(&str, Sightings)]) -> Tally {
             .map(|(name, seen)| (name.to_owned(), seen))
             .collect(),
         untold: 0,
+        logins: Vec::new(),
     }
 }
 

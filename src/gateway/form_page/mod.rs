@@ -32,7 +32,7 @@ use crate::headers::fetch::Provenance;
 use crate::login::form::back::way_on;
 use crate::login::form::users::Account;
 use crate::login::form::{Denied, FormLogin};
-use crate::login::typed;
+use crate::login::typed::{self, Kind};
 use crate::session::{SessionId, Turn, User};
 use crate::store::StoreFault;
 use crate::upstream::Body;
@@ -111,7 +111,8 @@ impl Gateway {
             return Err(Refusal::CrossSite);
         }
         let query = asked.head.uri.query();
-        typed::head_allows(&asked.head.headers, query, "user").map_err(Refusal::LoginForm)?;
+        typed::head_allows(&asked.head.headers, query, "user", Kind::Form)
+            .map_err(Refusal::LoginForm)?;
         let filled = Filled::read(&self.read_form(body).await?).map_err(Refusal::LoginForm)?;
         let cookies = self.screen_in(asked.site, &asked.head.headers)?;
         let visit = self
