@@ -108,7 +108,12 @@ fn plain(path: &str) -> String {
 fn every_configuration_in_the_documentation_is_taken() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut blocks = 0;
-    for page in ["README.md", "docs/COOKIES.md", "docs/STORES.md"] {
+    for page in [
+        "README.md",
+        "docs/COOKIES.md",
+        "docs/LOGIN.md",
+        "docs/STORES.md",
+    ] {
         let text = fs::read_to_string(root.join(page)).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split("```").next().unwrap();
@@ -145,6 +150,7 @@ fn the_example_shows_the_defaults() {
     site.cookies.rules.clear();
     site.rules.clear();
     site.watch = None;
+    site.login_page = None;
     site.upstream.apps.truncate(1);
     assert_eq!(site, least.sites[0]);
 }

@@ -27,7 +27,7 @@ macro_rules! counts {
 
 counts! {
     Requests => "requests", "Requests that reached the gateway.";
-    Refusals => "refusals", "Requests that the gateway answered itself with an error.";
+    Refusals => "refusals", "Requests that the gateway answered itself: with an error, the way to the login, or a form to be sent again.";
     MessagesMalformed => "messages_malformed", "HTTP/1.1 requests refused before they were parsed: ambiguous, malformed, too large or too slow.";
     AdminRefusals => "admin_refusals", "Requests of server.admin that did not bring its token.";
     Handshakes => "tls_handshakes", "TLS handshakes that succeeded.";
@@ -53,6 +53,9 @@ counts! {
     CookiesRefused => "cookies_refused", "Cookies of the app that were refused.";
     DirectivesMalformed => "directives_malformed", "X-Session-* directives that could not be read.";
     DirectivesDistrusted => "directives_distrusted", "X-Session-* directives of apps that are not trusted to give them.";
+    LoginsRequired => "logins_required", "Requests that were sent or told to log in, because a rule of their path demands it.";
+    AccessDenied => "access_denied", "Requests of visitors who lack what a rule of their path demands: a group, a network, a method.";
+    FormsResent => "forms_resent", "Forms of other sites that were sent again from the site's own origin (cross_site = \"resend\").";
     LoginsSeen => "logins_seen", "Logins of apps that the watch saw succeed.";
     LoginsFailed => "logins_failed", "Logins of apps that the watch saw fail.";
     LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";

@@ -9,7 +9,9 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 pub(super) use self::login::{CertificateName, ContentType, LoginMethod, Normalise};
-use super::settings::{Attendance, CookieMode, Level, LogFormat, Method, OnOutage, TlsVersion};
+use super::settings::{
+    Attendance, CookieMode, CrossSite, Level, LogFormat, Method, OnOutage, TlsVersion,
+};
 use super::units::{Bytes, DayEnd, Span};
 use crate::base::kept::SameSite;
 use crate::base::secret::Secret;
@@ -219,14 +221,28 @@ mirrored! {
     /// `[[site.rule]]`.
     struct Rule {
         path: Option<String> = None,
+        methods: Option<Vec<String>> = None,
+        networks: Option<Vec<String>> = None,
+        require: Option<Require> = None,
         session: Option<Attendance> = None,
         cross_site: CrossSite = CrossSite::Refuse,
+    }
+
+    /// `site.rule.require`.
+    struct Require {
+        user: Option<bool> = None,
+        groups: Option<Vec<String>> = None,
+        max_auth_age: Option<Span> = None,
+        methods: Option<Vec<String>> = None,
+        networks: Option<Vec<String>> = None,
     }
 
     /// `[site.login]`.
     struct Login {
         method: LoginMethod = LoginMethod::None,
         carry: Option<bool> = None,
+        login_url: Option<String> = None,
+        return_param: Option<String> = None,
         user_header: String = String::new(),
         groups_header: String = String::new(),
         name_header: String = String::new(),
@@ -368,14 +384,4 @@ pub(super) enum Bind {
     Session,
     /// Good for every visitor of the site.
     Site,
-}
-
-/// `site.rule.cross_site`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum CrossSite {
-    /// 403.
-    Refuse,
-    /// To the app.
-    Allow,
 }

@@ -4,13 +4,15 @@ mod admin;
 mod balance;
 mod form;
 mod login;
+mod rule;
 mod store;
 mod upstream;
 
 pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
 pub use form::Form;
-pub use login::{Method, Namer, NamingHeaders};
+pub use login::{LoginPage, Method, Namer, NamingHeaders};
+pub use rule::{CrossSite, Require, RequireUser, Rule};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
 use std::path::PathBuf;
@@ -204,6 +206,8 @@ pub struct Site {
     pub carries_named: bool,
     /// The login page of ours, if the site has one.
     pub form: Option<Form>,
+    /// Where visitors log in, if that is known.
+    pub login_page: Option<LoginPage>,
 }
 
 impl Site {
@@ -333,17 +337,6 @@ pub struct CookieRule {
     pub placeholder: bool,
     /// Whether a passed value may hold bytes past ASCII.
     pub non_ascii: bool,
-}
-
-/// `[[site.rule]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// A path, or one with all below it (`/admin/*`).
-    pub path: String,
-    /// How its requests use sessions; `None`: as the site says.
-    pub session: Option<Attendance>,
-    /// Whether requests from other sites may change state here.
-    pub cross_site_allowed: bool,
 }
 
 /// `[log]`.

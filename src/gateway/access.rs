@@ -1,18 +1,46 @@
 //! What a site's rules say of a path, and whether this visitor may go on.
 
+use http::{HeaderMap, Method};
+
+use super::demand::{Asking, Demand, Methods, Networks};
+use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::visit::{SessionMode, Visit};
+use crate::headers::fetch::Provenance;
+use crate::headers::navigation::{Audience, audience};
 use crate::session::Record;
 
-/// A `[[site.rule]]`: the first whose path matches decides.
+/// A `[[site.rule]]`: the first that is for a request decides.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// Which paths it is for.
     pub path: PathPattern,
+    /// Which methods it is for.
+    pub methods: Methods,
+    /// Visitors from where it is for.
+    pub networks: Networks,
+    /// What it demands of them.
+    pub require: Demand,
     /// How sessions are handled there, if not as the site says.
     pub session: Option<SessionMode>,
     /// Whether another site may act with the visitor's session there.
     pub cross_site: CrossSite,
+}
+
+impl Rule {
+    /// Whether it decides what becomes of a request for the normalised `path`, if none before it does.
+    pub fn is_for(&self, path: &str, asking: &Asking<'_>) -> bool {
+        self.path.matches(path)
+            && self.methods.hold(asking.method)
+            && self.networks.hold(asking.client_ip)
+    }
+}
+
+impl Rule {
+    /// Whether it demands anything of anybody.
+    pub fn demands(&self) -> bool {
+        self.require != Demand::default()
+    }
 }
 
 /// What becomes of a request by which another site would act with the visitor's session.
@@ -23,6 +51,8 @@ pub enum CrossSite {
     Refuse,
     /// It goes through.
     Allow,
+    /// If it is a form, a page of ours sends it again from here; else 403.
+    Resend,
 }
 
 /// A path, or a path and all below it (`/admin/*`, which covers `/admin` too).
@@ -58,6 +88,55 @@ impl PathPattern {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         }
     }
+}
+
+/// The path comes under different rules, or sites, depending on who reads it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// The first of `rules` for such a request. `passes`: the site passes paths on that can be read in different ways.
+///
+/// # Errors
+/// When the readings of the path come under different rules. Where such paths are passed on, when more than one of these
+/// demands something; if one does, it holds.
+pub fn rule_for<'r>(
+    rules: &'r [Rule],
+    path: &NormalPath,
+    asking: &Asking<'_>,
+    passes: bool,
+) -> Result<Option<&'r Rule>, Ambiguous> {
+    let find = |path: &str| rules.iter().find(|rule| rule.is_for(path, asking));
+    let mut chosen = find(path.bare());
+    for other in path.readings().map(find) {
+        if chosen.map(std::ptr::from_ref) == other.map(std::ptr::from_ref) {
+            continue;
+        }
+        if !passes {
+            return Err(Ambiguous);
+        }
+        // Nobody gets around a rule by a path that the app may read otherwise.
+        let demands = |rule: Option<&Rule>| rule.is_some_and(Rule::demands);
+        chosen = match (demands(chosen), demands(other)) {
+            (true, true) => return Err(Ambiguous),
+            (true, false) => chosen,
+            (false, true) => other,
+            (false, false) => chosen.or(other),
+        };
+    }
+    Ok(chosen)
+}
+
+/// Whether a request is a form of another site that a page of ours is to send again.
+pub fn is_resent(
+    rule: Option<&Rule>,
+    from: &Provenance,
+    method: &Method,
+    headers: &HeaderMap,
+) -> bool {
+    rule.is_some_and(|rule| rule.cross_site == CrossSite::Resend)
+        && *method == Method::POST
+        && audience(method, headers, false) == Audience::Sender
+        && from.crosses_site_changing_state(false)
 }
 
 /// Whether a request that crosses sites to change state may use the session it has open. One without

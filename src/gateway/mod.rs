@@ -21,6 +21,12 @@ pub mod access;
 pub mod assertion;
 
 mod ask;
+pub mod demand;
+
+pub mod denial;
+
+pub mod circles;
+
 mod begin_line;
 mod cookies;
 mod copies;
@@ -29,10 +35,13 @@ mod form_page;
 mod forward;
 mod learn;
 mod named;
+mod opened;
 mod own;
 mod owner;
+mod page;
 mod path_params;
 mod refused;
+mod resend;
 mod settle;
 mod told;
 
@@ -67,27 +76,29 @@ use self::access::check_cross_site;
 use self::access_log::{AccessLog, Line, Logged};
 use self::admit::{AdmitLimits, admit};
 use self::assertion::Assertions;
+use self::circles::Circles;
 use self::cookies::Written;
 use self::copies::Before;
 use self::crowd::Crowd;
+use self::demand::Asking;
 use self::duties::{begin_websocket, count_hop, round_off};
 use self::forward::Call;
 use self::learn::{Scene, learn};
 use self::named::Begun;
 use self::newcomers::Newcomers;
 use self::observe::Observers;
-use self::reason::Reason;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
+use self::resend::Resend;
 use self::site::{Site, SiteTable};
 use self::streams::{Opening, Streams};
-use self::visit::{Manner, OnOutage, SessionMode, Visit};
+use self::visit::{OnOutage, SessionMode};
 use self::witness::Witness;
 use crate::base::clock::Clock;
 use crate::base::latest::Held;
 use crate::base::meter::{Count, Meter};
-use crate::cookie::screen::{CookieLimits, Incoming as Cookies};
+use crate::cookie::screen::CookieLimits;
 use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
@@ -95,7 +106,7 @@ use crate::headers::hop;
 use crate::login::attempts::Attempts;
 use crate::login::certificate::ClientCertificate;
 use crate::login::form::Desk as LoginDesk;
-use crate::session::{Place, SessionIds, Turn};
+use crate::session::{SessionIds, Turn};
 use crate::store::Store;
 use crate::upstream::visitor::Incoming;
 use crate::upstream::{Body, BodyLimits, Pool, aside};
@@ -129,6 +140,7 @@ pub struct Gateway {
     pub(crate) on_outage: OnOutage,
     pub(crate) newcomers: Arc<Newcomers>,
     pub(crate) attempts: Arc<Attempts>,
+    pub(crate) circles: Arc<Circles>,
     pub(crate) crowd: Option<Arc<Crowd>>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) admit_limits: AdmitLimits,
@@ -190,7 +202,8 @@ impl Gateway {
         let mut admitted = admit(head, arrival, &self.admit_limits)?;
         let websocket = begin_websocket(head);
         self.strip_path_params(head, &mut admitted)?;
-        let placed = self.sites.place(&admitted);
+        let asking = Asking::of(&head.method, hops);
+        let placed = self.sites.place(&admitted, &asking);
         if let (Err(Refusal::OwnPath), Some(site)) = (&placed, self.sites.owner(&admitted)) {
             line.site = Some(Arc::clone(&site.name));
             let asked = self.own_page(site, (head, body), &admitted, (arrival, hops), line);
@@ -204,6 +217,9 @@ impl Gateway {
         let from = Provenance::of(&head.method, &head.headers, |origin| {
             site.is_own_origin(origin)
         });
+        if resend::is_due(rule, &from, head)? {
+            return Err(aside(Resend::of(head, body, self.body_limits, &admitted)).await);
+        }
 
         let cookies = self.screen_in(site, &head.headers)?;
         let mode = rule.and_then(|rule| rule.session).unwrap_or(site.session);
@@ -238,6 +254,7 @@ impl Gateway {
         };
         line.session = call.session_id.clone();
         line.user = call.user().map(|user| user.id.clone());
+        self.check_access(rule, &call, head, upgrades, line.time)?;
         let path = head.uri.path().to_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &jar_request);
@@ -314,35 +331,6 @@ impl Gateway {
             Some(opening) => self.open_stream(opening, response, (site, line), subject.as_ref()),
             None => response,
         })
-    }
-
-    async fn open_visit(
-        &self,
-        (cookies, place): (&Cookies<'_>, Place<'_>),
-        mode: SessionMode,
-        from: &Provenance,
-        line: &mut Line,
-    ) -> Result<Visit, Refusal> {
-        if cookies.lookalikes > 0 || cookies.candidates_surplus {
-            self.tell_lookalikes(line);
-        }
-        let manner = Manner {
-            mode,
-            could_carry: from.could_carry(self.desk.cookie.settings().same_site),
-            on_outage: self.on_outage,
-        };
-        let ring = self.desk.ring.load();
-        let candidates = cookies.candidates.as_slice();
-        let opened = Visit::open(candidates, place, manner, &ring, &*self.store, line.time).await;
-        let visit = opened.inspect_err(|_| line.reason = Reason::StoreOutage)?;
-        line.reason = visit.reason;
-        match visit.reason {
-            Reason::Forged => self.meter.count(Count::TicketsForged),
-            Reason::UnknownKey => self.meter.count(Count::TicketsUnknownKey),
-            Reason::Ambiguous => self.tell_ambiguous(line),
-            _ => {}
-        }
-        Ok(visit)
     }
 
     /// Who looks on at the cookies of a site.

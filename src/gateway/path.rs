@@ -14,6 +14,8 @@ pub struct NormalPath {
     /// The same without `;parameters`, if it has any: servlet containers read that one.
     bare: Option<String>,
     ambiguous: bool,
+    /// How servers read it that decode less, or more, if it is ambiguous.
+    others: Vec<String>,
 }
 
 impl NormalPath {
@@ -24,13 +26,14 @@ impl NormalPath {
                 path: raw.to_owned(),
                 bare: None,
                 ambiguous: false,
+                others: Vec::new(),
             };
         }
         Self::resolved(raw)
     }
 
     fn resolved(raw: &str) -> Self {
-        let (decoded, mut ambiguous) = decode(raw);
+        let (decoded, mut ambiguous) = decode(raw, Slashes::All);
         let path = resolve(&decoded, |segment| segment);
         let bare = decoded
             .contains(';')
@@ -44,6 +47,10 @@ impl NormalPath {
             segment.contains(';') && matches!(without_parameters(segment), "." | "..")
         });
         Self {
+            others: match ambiguous {
+                true => other_readings(raw, &decoded),
+                false => Vec::new(),
+            },
             path,
             bare,
             ambiguous,
@@ -58,6 +65,13 @@ impl NormalPath {
     /// The path as a server reads it that takes `;parameters` out of segments.
     pub fn bare(&self) -> &str {
         self.bare.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Every reading of it that some server may have. More than one only where they differ.
+    pub fn readings(&self) -> impl Iterator<Item = &str> {
+        let first = [self.as_str()].into_iter();
+        let more = self.bare.iter().chain(&self.others);
+        first.chain(more.map(String::as_str))
     }
 
     /// Whether a segment has `;parameters`.
@@ -87,9 +101,30 @@ fn is_normal(raw: &str) -> bool {
         })
 }
 
-/// Decodes what may be decoded and tells whether anything was found that servers disagree on. An
-/// encoded slash and a backslash count as slashes.
-fn decode(raw: &str) -> (String, bool) {
+/// The readings of an ambiguous path beside the one with all slashes: of servers that leave escapes in a segment as they
+/// are, that take `%3b` for the start of parameters, and that end a path at a NUL.
+fn other_readings(raw: &str, decoded: &str) -> Vec<String> {
+    let (literal, _) = decode(raw, Slashes::Plain);
+    let eager = decoded.replace("%3B", ";");
+    let whole = |path: &str| path.split("%00").next().unwrap_or_default().to_owned();
+    let (cut, literal_cut) = (whole(&eager), whole(&literal));
+    let all = [&literal, &eager, &cut, &literal_cut];
+    let plain = all.iter().map(|path| resolve(path, |segment| segment));
+    let bare = all.iter().map(|path| resolve(path, without_parameters));
+    plain.chain(bare).collect()
+}
+
+/// Which bytes separate segments, and whether encoded dots can be steps.
+#[derive(Clone, Copy, PartialEq)]
+enum Slashes {
+    /// An encoded slash and a backslash too.
+    All,
+    /// A slash alone; what is encoded in a segment stays in it.
+    Plain,
+}
+
+/// Decodes what may be decoded and tells whether anything was found that servers disagree on.
+fn decode(raw: &str, slashes: Slashes) -> (String, bool) {
     let bytes = raw.as_bytes();
     let mut out = String::with_capacity(raw.len() + 1);
     let mut ambiguous = !raw.starts_with('/');
@@ -111,8 +146,12 @@ fn decode(raw: &str) -> (String, bool) {
             b'/' if !escaped => out.push('/'),
             b'/' | b'\\' => {
                 ambiguous = true;
-                out.push('/');
+                match slashes {
+                    Slashes::All => out.push('/'),
+                    Slashes::Plain => out.push_str(&format!("%{byte:02X}")),
+                }
             }
+            b'.' if escaped && slashes == Slashes::Plain => out.push_str("%2E"),
             b'.' => {
                 encoded_dots |= escaped;
                 out.push('.');
@@ -235,6 +274,34 @@ mod tests {
         }
     }
 
+    /// Promise: where an ambiguous path is passed on, its rules hold for whoever reads it.
+    #[test]
+    fn an_ambiguous_path_has_every_reading() {
+        for (raw, reading) in [
+            ("/admin/x%2f..%2f..%2fpublic", "/admin/x%2F..%2F..%2Fpublic"),
+            ("/admin/x%2f..%2f..%2fpublic", "/public"),
+            ("/admin/%2e%2e/public", "/admin/%2E%2E/public"),
+            ("/admin/%2e%2e/public", "/public"),
+            (
+                "/admin;a/x%2f..%2f..%2fpublic",
+                "/admin/x%2F..%2F..%2Fpublic",
+            ),
+            ("/admin/..;/public", "/admin/..;/public"),
+            ("/admin/..;/public", "/public"),
+            ("/admin\\..\\public", "/admin%5C..%5Cpublic"),
+            ("/admin%3bx", "/admin"),
+            ("/admin%00.css", "/admin"),
+            ("/admin%00/../public", "/admin"),
+        ] {
+            let path = NormalPath::read(raw);
+            let readings: Vec<&str> = path.readings().collect();
+            assert!(readings.contains(&reading), "{raw}: {readings:?}");
+        }
+        let plain = NormalPath::read("/a/../b;v/c");
+        assert_eq!(plain.readings().collect::<Vec<_>>(), ["/b;v/c", "/b/c"]);
+        assert_eq!(NormalPath::read("/a").readings().count(), 1);
+    }
+
     #[test]
     fn parameters_are_taken_out_of_the_bare_reading_alone() {
         let read = NormalPath::read("/admin;jsessionid=1/x;y/");
@@ -267,7 +334,7 @@ mod tests {
         #[test]
         fn nothing_panics_and_no_dot_segment_is_left(raw in any::<String>()) {
             let read = NormalPath::read(&raw);
-            for path in [read.as_str(), read.bare()] {
+            for path in read.readings() {
                 prop_assert!(path.starts_with('/') && !path.contains("//"));
                 prop_assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")));
             }

@@ -10,6 +10,9 @@ use http::header::{
 use http::{Response, StatusCode, Version};
 
 use super::admit::AdmitFault;
+use super::denial::{Denial, Sentence};
+use super::page::HTML;
+use super::resend::Resend;
 use crate::cookie::screen::TooMuch;
 use crate::headers::strict::Fault;
 use crate::login::form::hashing::Busy;
@@ -56,6 +59,17 @@ pub enum Refusal {
         /// How long until the next may be tried.
         wait: Duration,
     },
+    /// A form of another site is to be sent again from here.
+    #[error("the form is sent again from this site, so that the session comes along")]
+    Resend(Box<Resend>),
+    /// The visitor may not have the path, or not before a login.
+    #[error(transparent)]
+    Denied(Box<Denial>),
+    /// The path is for users, and without the session store nobody knows who is one.
+    #[error(
+        "sessions cannot be looked up at the moment, and this address is for visitors who are logged in"
+    )]
+    UserUnknown,
     /// The session store did not answer.
     #[error("sessions cannot be looked up at the moment")]
     Store(#[from] StoreFault),
@@ -84,9 +98,12 @@ impl Refusal {
             Self::Cookies(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::CrossSite | Self::NotNavigated => StatusCode::FORBIDDEN,
             Self::LoginForm(_) => StatusCode::BAD_REQUEST,
-            Self::LoginBusy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Resend(_) => StatusCode::OK,
+            Self::Denied(denial) => denied_status(denial),
+            Self::UserUnknown | Self::LoginBusy(_) | Self::Store(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::VisitorBody(fault) => body_status(fault),
             Self::NoWebSocket => StatusCode::BAD_GATEWAY,
             Self::Upstream(fault) => upstream_status(fault),
@@ -95,7 +112,7 @@ impl Refusal {
     }
 
     /// A word for the log.
-    pub const fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Admit(AdmitFault::Message(_)) => "malformed",
             Self::Admit(_) => "bad-request",
@@ -109,7 +126,9 @@ impl Refusal {
             Self::LoginForm(_) => "login-form",
             Self::LoginBusy(_) => "login-busy",
             Self::TooManyLogins { .. } => "too-many-logins",
-            Self::Store(_) => "store-outage",
+            Self::Resend(_) => "resent",
+            Self::Denied(denial) => denial.word(),
+            Self::UserUnknown | Self::Store(_) => "store-outage",
             Self::VisitorBody(_) => "body",
             Self::NoWebSocket => "no-websocket",
             Self::Upstream(_) => "app",
@@ -121,18 +140,17 @@ impl Refusal {
     /// the log, where the request id finds them. `has_body`: the request has a body that nobody reads.
     pub fn answer(&self, request_id: &str, version: Version, has_body: bool) -> Response<Body> {
         let status = self.status();
-        let reason = status.canonical_reason().unwrap_or("Error");
-        let text = format!(
-            "{} {reason}: {self}.\nRequest id: {request_id}\n",
-            status.as_u16()
-        );
-        let mut response = Response::new(Body::full(Bytes::from(text)));
+        let (kind, body) = if let Self::Denied(denial) = self {
+            denial.body(status, request_id)
+        } else if let Self::Resend(resend) = self {
+            (HTML, resend.page(request_id).into())
+        } else {
+            self.text(status, request_id)
+        };
+        let mut response = Response::new(Body::full(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
+        headers.insert(CONTENT_TYPE, kind);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(
@@ -149,16 +167,41 @@ impl Refusal {
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        if let Self::Denied(denial) = self {
+            denial.dress(headers);
+        }
+        let is_read = matches!(self, Self::Resend(_));
+        if is_read {
+            Resend::dress(headers);
+        }
         // The connection ends with what is left unread on it, and a visitor who is told so does not ask for more there.
-        if version != Version::HTTP_2 && (has_body || self.ends_the_connection()) {
+        if version != Version::HTTP_2 && (has_body && !is_read || self.ends_the_connection()) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
+    fn text(&self, status: StatusCode, request_id: &str) -> (HeaderValue, Bytes) {
+        let reason = status.canonical_reason().unwrap_or("Error");
+        let text = format!(
+            "{} {reason}: {self}.\nRequest id: {request_id}\n",
+            status.as_u16()
+        );
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        (kind, text.into())
+    }
+
     /// Whether what follows on the connection can no longer be trusted to be a request.
     const fn ends_the_connection(&self) -> bool {
         matches!(self, Self::Admit(_) | Self::VisitorBody(_))
+    }
+}
+
+fn denied_status(denial: &Denial) -> StatusCode {
+    match denial.sentence() {
+        Sentence::Send => StatusCode::FOUND,
+        Sentence::Tell => StatusCode::UNAUTHORIZED,
+        Sentence::Forbid => StatusCode::FORBIDDEN,
     }
 }
 

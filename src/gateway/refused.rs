@@ -32,6 +32,16 @@ impl Gateway {
                 self.meter.count(Count::UpstreamFaults);
                 tracing::warn!(request_id, site = line.site.as_deref(), %error, "refused");
             }
+            Refusal::Denied(denial) => {
+                self.meter.count(denial.count());
+                if denial.is_in_circles() {
+                    let site = line.site.as_deref();
+                    let why = "a visitor is sent in circles: the app takes them for logged in, and no login was seen";
+                    tracing::warn!(request_id, site, "{why}");
+                }
+                tracing::debug!(request_id, %error, "refused");
+            }
+            Refusal::Resend(_) => self.meter.count(Count::FormsResent),
             Refusal::Admit(AdmitFault::Message(_)) => {
                 self.meter.count(Count::MessagesMalformed);
                 tracing::debug!(request_id, %error, "refused");

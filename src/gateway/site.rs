@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::access::Rule;
+use super::access::{Ambiguous, Rule, rule_for};
 use super::admit::Admitted;
+use super::demand::Asking;
 use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::visit::SessionMode;
@@ -18,6 +19,7 @@ use crate::headers::identity::Stamp;
 use crate::headers::path_params::PathParams;
 use crate::login::form::FormLogin;
 use crate::login::named::Namer;
+use crate::login::page::LoginPage;
 use crate::login::watch::Watch;
 use crate::upstream::{ScreenTrailers, Upstreams};
 
@@ -55,6 +57,8 @@ pub struct Site {
     pub accepts_users_from: Vec<Box<str>>,
     /// Whether what an anonymous visitor had goes along when a user is named.
     pub carries_named: bool,
+    /// Where visitors log in, if that is known.
+    pub login_page: Option<LoginPage>,
     /// What becomes of cookies.
     pub cookies: CookiePolicy,
     /// The headers that tell the app about the session.
@@ -95,15 +99,12 @@ impl Site {
         *self.name == *binder || sees_all || accepted.iter().any(|site| **site == *binder)
     }
 
-    /// The first rule that matches the path, or an error when the two readings of the path, with
-    /// and without `;parameters`, come under different rules.
-    pub fn rule(&self, path: &NormalPath) -> Result<Option<&Rule>, Ambiguous> {
-        let find = |path: &str| self.rules.iter().position(|rule| rule.path.matches(path));
-        let (plain, bare) = (find(path.as_str()), find(path.bare()));
-        if plain != bare && !self.pass_ambiguous_paths {
-            return Err(Ambiguous);
-        }
-        Ok(bare.or(plain).and_then(|at| self.rules.get(at)))
+    /// The rule for such a request, if there is one.
+    ///
+    /// # Errors
+    /// When it depends on how the path is read.
+    pub fn rule(&self, path: &NormalPath, asking: &Asking<'_>) -> Result<Option<&Rule>, Ambiguous> {
+        rule_for(&self.rules, path, asking, self.pass_ambiguous_paths)
     }
 
     /// Whether `origin`, as in an Origin header, is one of this site's.
@@ -119,10 +120,6 @@ impl Site {
         self.hosts.iter().any(|pattern| is_host(&host, pattern))
     }
 }
-
-/// The path comes under different rules, or sites, depending on who reads it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ambiguous;
 
 /// What is served at a host and path.
 pub enum Found<'a> {
@@ -198,11 +195,15 @@ impl SiteTable {
         self.sites.iter().map(|site| &site.name)
     }
 
-    /// The site that a request is for, and the rule for its path.
+    /// The site that a request is for, and the rule for it.
     ///
     /// # Errors
     /// When it is for none, or nobody can tell for which.
-    pub fn place(&self, admitted: &Admitted) -> Result<(&Site, Option<&Rule>), Refusal> {
+    pub fn place(
+        &self,
+        admitted: &Admitted,
+        asking: &Asking<'_>,
+    ) -> Result<(&Site, Option<&Rule>), Refusal> {
         let Admitted { host, path, .. } = admitted;
         let site = match self.find(host, path) {
             Found::Site(site) => site,
@@ -217,7 +218,7 @@ impl SiteTable {
             return Err(Refusal::OwnPath);
         }
         let rule = site
-            .rule(path)
+            .rule(path, asking)
             .map_err(|Ambiguous| Refusal::AmbiguousPath)?;
         Ok((site, rule))
     }

@@ -32,6 +32,7 @@ pub mod clear_site_data;
 pub mod directive;
 pub mod early;
 pub mod location;
+pub mod navigation;
 pub mod path_params;
 pub mod strict;
 pub mod websocket;

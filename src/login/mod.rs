@@ -11,6 +11,7 @@
 //! named        a user whom somebody else names with each request
 //! header       … a trusted proxy, in headers
 //! certificate  … the certificate of the connection
+//! page         where visitors are sent who should log in, and how they come back
 //! ```
 
 pub mod watch;
@@ -32,3 +33,5 @@ pub mod named;
 pub mod header;
 
 pub mod certificate;
+
+pub mod page;

@@ -91,7 +91,12 @@ pub fn head_allows(
     Ok(())
 }
 
-/// A charset other than UTF-8 spells names in other bytes, and some frameworks follow it.
+/// Whether a Content-Type says that the body is such a form. A charset other than UTF-8 spells names in other bytes, and
+/// some frameworks follow it.
+pub fn is_utf8_form(text: &str) -> bool {
+    is_utf8(text, Kind::Form)
+}
+
 fn is_utf8(text: &str, kind: Kind) -> bool {
     let wanted = match kind {
         Kind::Form => FORM,

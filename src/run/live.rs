@@ -15,6 +15,7 @@ use crate::cookie::seal::ValueKeys;
 use crate::gateway::Gateway;
 use crate::gateway::access_log::AccessLog;
 use crate::gateway::assertion::Assertions;
+use crate::gateway::circles::Circles;
 use crate::gateway::crowd::Crowd;
 use crate::gateway::newcomers::Newcomers;
 use crate::gateway::observe::Observers;
@@ -39,6 +40,7 @@ pub(super) struct Live {
     pub observers: Arc<Observers>,
     pub newcomers: Arc<Newcomers>,
     pub attempts: Arc<Attempts>,
+    pub circles: Arc<Circles>,
     pub streams: Arc<Streams>,
     pub request_ids: Arc<RequestIds>,
     pub assertions: Arc<Assertions>,
@@ -72,6 +74,7 @@ impl Live {
             observers: Arc::default(),
             newcomers: Arc::new(Newcomers::new(settings.session.max_new_per_ip)),
             attempts: Arc::default(),
+            circles: Arc::default(),
             streams: Arc::new(Streams::new(Arc::clone(meter))),
             request_ids: Arc::default(),
             assertions: Arc::default(),
@@ -108,6 +111,7 @@ impl Live {
             },
             newcomers: Arc::clone(&self.newcomers),
             attempts: Arc::clone(&self.attempts),
+            circles: Arc::clone(&self.circles),
             streams: {
                 let renews = settings.session.streams_count_as_activity;
                 self.streams.count_as_activity(renews);

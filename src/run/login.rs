@@ -4,6 +4,7 @@ use super::fault::StartFault;
 use crate::config::{settings, users_file};
 use crate::login::form::FormLogin;
 use crate::login::form::users::Users;
+use crate::login::page::LoginPage;
 
 /// The login page of the site at `at`, if it has one, with its users as they are now.
 pub(super) fn form(
@@ -22,4 +23,16 @@ pub(super) fn form(
         second_factor: settings.totp,
         carry: settings.carry,
     }))
+}
+
+/// Where visitors log in, if that is known.
+pub(super) fn page(site: &settings::Site) -> Option<LoginPage> {
+    let of_app = site.login_page.as_ref().map(|page| LoginPage::App {
+        address: page.address.clone(),
+        return_param: page.return_param.clone(),
+    });
+    let ours = || LoginPage::Ours {
+        prefix: site.path.trim_end_matches('/').to_owned(),
+    };
+    of_app.or_else(|| site.form.is_some().then(ours))
 }

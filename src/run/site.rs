@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
+use ipnet::IpNet;
 
 use super::build::note;
 use super::fault::StartFault;
@@ -15,6 +16,7 @@ use crate::cookie::name::NamePattern;
 use crate::cookie::policy::{Binding, CookieDomain, CookiePolicy, CookieRule, Mode, Overrides};
 use crate::gateway::access::{CrossSite, PathPattern, Rule};
 use crate::gateway::admit::host_of;
+use crate::gateway::demand::{Demand, Methods, Networks, UserDemand};
 use crate::gateway::site::{AppHost, Site};
 use crate::gateway::visit::SessionMode;
 use crate::headers::identity::Stamp;
@@ -77,13 +79,16 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
     let rules = settings.rules.iter().map(|rule| {
         let path = PathPattern::parse(&rule.path)
             .ok_or_else(|| fault("rule.path", format!("{:?} is no path pattern", rule.path)))?;
-        let cross_site = if rule.cross_site_allowed {
-            CrossSite::Allow
-        } else {
-            CrossSite::Refuse
+        let cross_site = match rule.cross_site {
+            settings::CrossSite::Refuse => CrossSite::Refuse,
+            settings::CrossSite::Allow => CrossSite::Allow,
+            settings::CrossSite::Resend => CrossSite::Resend,
         };
         Ok(Rule {
             path,
+            methods: methods(rule.methods.as_ref()),
+            networks: networks(rule.networks.as_ref()),
+            require: demand(&rule.require),
             session: rule.session.map(session_mode),
             cross_site,
         })
@@ -129,7 +134,28 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         },
         watch: settings.watch.clone(),
         form: login::form(at, settings.form.as_ref()).map_err(|fault| vec![fault])?,
+        login_page: login::page(settings),
     })
+}
+
+fn methods(list: Option<&Vec<Method>>) -> Methods {
+    list.map_or_else(Methods::default, |list| Methods::of(list.clone()))
+}
+
+fn networks(list: Option<&Vec<IpNet>>) -> Networks {
+    list.map_or_else(Networks::default, |list| Networks::of(list.clone()))
+}
+
+fn demand(require: &settings::Require) -> Demand {
+    let of_user = |user: &settings::RequireUser| UserDemand {
+        groups: user.groups.clone(),
+        max_auth_age: user.max_auth_age,
+    };
+    Demand {
+        networks: networks(require.networks.as_ref()),
+        methods: methods(require.methods.as_ref()),
+        user: require.user.as_ref().map(of_user),
+    }
 }
 
 pub(super) fn tls(at: usize, settings: &TlsSettings) -> Result<Tls, StartFault> {

@@ -12,6 +12,8 @@ pub(super) struct Account {
     /// Why the request does not reach an app, if so.
     pub refused: Option<Refused>,
     pub site: Option<SiteFound>,
+    /// What the rule's demands mean for the request; absent where everybody may.
+    pub access: Option<Access>,
     pub provenance: Option<Whence>,
     /// The cookies that the browser brings, in order.
     pub cookies: Vec<Brought>,
@@ -73,9 +75,43 @@ pub(super) struct SiteFound {
 pub(super) struct RuleFound {
     pub path: String,
     pub place: String,
+    /// The methods and networks that it is for; absent: all.
+    pub methods: Option<Vec<String>>,
+    pub networks: Option<Vec<String>>,
+    pub require: Option<Demanded>,
     /// The session mode, if the rule changes it.
     pub session: Option<&'static str>,
     pub cross_site: &'static str,
+}
+
+/// What a rule demands.
+#[derive(Debug, Serialize)]
+pub(super) struct Demanded {
+    pub user: bool,
+    /// One of them; empty: none.
+    pub groups: Vec<String>,
+    pub max_auth_age: Option<String>,
+    pub methods: Option<Vec<String>>,
+    pub networks: Option<Vec<String>>,
+}
+
+/// What becomes of who lacks what is demanded.
+#[derive(Debug, Serialize)]
+pub(super) struct Access {
+    /// What a visitor gets who is not logged in.
+    pub without_login: TurnedAway,
+    /// Whether a user may pass.
+    pub login_helps: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TurnedAway {
+    pub status: u16,
+    /// The word of the access log.
+    pub reason: &'static str,
+    pub why: String,
+    /// Where to log in.
+    pub login: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +122,8 @@ pub(super) struct Whence {
     pub could_carry_ticket: bool,
     /// Whether it is refused with 403 if its session holds anything.
     pub refused_with_session: bool,
+    /// Whether it is a form that a page of ours sends again, from the site's own origin.
+    pub resent: bool,
     /// Which kept cookies go along: `all`, `all-but-strict`, or `same-site-none` alone.
     pub kept_cookies: &'static str,
 }

@@ -3,11 +3,12 @@
 use http::request::Parts;
 
 use super::account::{Near, Refused, RuleFound, SiteFound, UpstreamFound, Whence};
+use super::demanded;
 use super::scene::{Scene, Seat};
 use crate::base::causes::Causes;
 use crate::config::{Settings, settings};
 use crate::cookie::screen::{CookieLimits, TooMuch};
-use crate::gateway::access::{CrossSite, PathPattern, Rule};
+use crate::gateway::access::{CrossSite, PathPattern, Rule, is_resent};
 use crate::gateway::admit::Admitted;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::site::{AppHost, is_host};
@@ -106,9 +107,13 @@ fn rule_found(scene: &Scene<'_>, rule: &Rule) -> RuleFound {
             PathPattern::Below(base) => format!("{base}/*"),
         },
         place: scene.place(&format!(".rule[{}]", nth.unwrap_or_default())),
+        methods: demanded::methods(&rule.methods),
+        networks: demanded::networks(&rule.networks),
+        require: demanded::demanded(rule),
         session: rule.session.map(session_word),
         cross_site: match rule.cross_site {
             CrossSite::Allow => "allow",
+            CrossSite::Resend => "resend",
             CrossSite::Refuse => "refuse",
         },
     }
@@ -148,11 +153,13 @@ pub(super) fn provenance(
     let is_allowed = scene
         .rule
         .is_some_and(|rule| rule.cross_site == CrossSite::Allow);
+    let resent = is_resent(scene.rule, from, &head.method, &head.headers);
     Whence {
         cross_site: from.is_cross_site(),
         why: from.testimony(),
         could_carry_ticket: could_carry,
-        refused_with_session: !is_allowed && from.crosses_site_changing_state(upgrades),
+        resent,
+        refused_with_session: !is_allowed && !resent && from.crosses_site_changing_state(upgrades),
         kept_cookies: if from.same_site_for_jar() {
             "all"
         } else if from.top_level_safe() {

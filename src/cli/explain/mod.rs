@@ -18,6 +18,8 @@ mod stamped;
 
 mod account;
 
+mod demanded;
+
 mod told;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -36,6 +38,7 @@ use crate::base::clock::Clock;
 use crate::config::{self, Settings};
 use crate::gateway::access::Rule;
 use crate::gateway::admit::{Admitted, admit};
+use crate::gateway::demand::Asking;
 use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::{Arrival, jar_request};
 use crate::headers::fetch::Provenance;
@@ -62,6 +65,9 @@ pub struct ExplainArgs {
     /// The method of the request
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     method: String,
+    /// The address that the visitor comes from
+    #[arg(long, value_name = "ADDRESS", default_value_t = VISITOR)]
+    from: IpAddr,
     /// For machines
     #[arg(long)]
     json: bool,
@@ -90,7 +96,7 @@ fn explain(args: &ExplainArgs) -> Result<u8, (u8, String)> {
         (BAD_CONFIG, lines.collect::<Vec<_>>().join("\n"))
     })?;
     let asked = Asked::read(args).map_err(|why| (USAGE, why))?;
-    let account = account(&settings, &SiteTable::new(built), &asked);
+    let account = account(&settings, &SiteTable::new(built), &asked, args.from);
     if args.json {
         let json = serde_json::to_string_pretty(&account);
         say(json.map_err(|fault| (FAILED, fault.to_string()))?);
@@ -105,18 +111,19 @@ fn explain(args: &ExplainArgs) -> Result<u8, (u8, String)> {
 }
 
 /// All that is to be said, in the order in which the gateway does it.
-fn account(settings: &Settings, table: &SiteTable, asked: &Asked) -> Account {
+fn account(settings: &Settings, table: &SiteTable, asked: &Asked, from: IpAddr) -> Account {
     let mut account = Account {
         method: asked.head.method.to_string(),
         url: asked.url(),
         refused: None,
         site: None,
+        access: None,
         provenance: None,
         cookies: Vec::new(),
         set_cookies: Vec::new(),
         headers: None,
     };
-    match Placed::find(settings, table, asked) {
+    match Placed::find(settings, table, asked, from) {
         Ok(placed) => tell(&mut account, settings, &placed, &asked.set_cookies),
         Err(refused) => account.refused = Some(refused),
     }
@@ -135,14 +142,23 @@ struct Placed<'a> {
 }
 
 impl<'a> Placed<'a> {
-    fn find(settings: &Settings, table: &'a SiteTable, asked: &Asked) -> Result<Self, Refused> {
+    fn find(
+        settings: &Settings,
+        table: &'a SiteTable,
+        asked: &Asked,
+        from: IpAddr,
+    ) -> Result<Self, Refused> {
         let mut head = asked.head.clone();
-        let arrival = arrival(settings);
+        let arrival = arrival(settings, from);
         let limits = admit_limits(&settings.server.limits);
         let mut admitted = admit(&head, &arrival, &limits)
             .map_err(|fault| found::refused(&fault.into(), Vec::new()))?;
         let stripped = table.strip_path_params(&mut head, &mut admitted);
-        let placed = stripped.and_then(|stripped| Ok((table.place(&admitted)?, stripped)));
+        let asking = Asking {
+            method: &asked.head.method,
+            client_ip: from,
+        };
+        let placed = stripped.and_then(|stripped| Ok((table.place(&admitted, &asking)?, stripped)));
         match placed {
             Ok(((site, rule), is_stripped)) => Ok(Self {
                 head,
@@ -183,6 +199,11 @@ fn tell(
         target: placed.is_stripped.then(|| head.uri.to_string()),
         ..found::site(&scene, admitted)
     });
+    let asking = Asking {
+        method: &head.method,
+        client_ip: arrival.peer.ip(),
+    };
+    account.access = demanded::access(&scene, head, &asking);
     account.provenance = Some(found::provenance(&scene, &from, could_carry, head));
     let request = jar_request(site, admitted, head.uri.path(), &from, now);
     let fields = head.headers.get_all(COOKIE).iter();
@@ -206,10 +227,10 @@ fn tell(
     account.set_cookies = told.collect();
 }
 
-fn arrival(settings: &Settings) -> Arrival {
+fn arrival(settings: &Settings, from: IpAddr) -> Arrival {
     let first = settings.server.https.iter().find_map(Address::tcp);
     Arrival {
-        peer: SocketAddr::new(VISITOR, 0),
+        peer: SocketAddr::new(from, 0),
         is_peers_own: false,
         local: first.unwrap_or(SocketAddr::new(VISITOR, 443)),
         sni: None,

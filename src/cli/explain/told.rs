@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::account::{
-    Account, Brought, Headers, InField, Refused, Ruling, Set, SiteFound, UpstreamFound, Whence,
+    Access, Account, Brought, Demanded, Headers, InField, Refused, Ruling, Set, SiteFound,
+    TurnedAway, UpstreamFound, Whence,
 };
 
 /// An account, as text.
@@ -18,6 +19,9 @@ impl fmt::Display for Told<'_> {
         write!(f, "{} {}", account.method, account.url)?;
         if let Some(site) = &account.site {
             tell_site(f, site)?;
+        }
+        if let Some(access) = &account.access {
+            tell_access(f, access)?;
         }
         if let Some(from) = &account.provenance {
             tell_provenance(f, from)?;
@@ -71,9 +75,12 @@ fn tell_site(f: &mut fmt::Formatter<'_>, site: &SiteFound) -> fmt::Result {
     }
     if let Some(rule) = &site.rule {
         let mut says = Vec::new();
+        says.extend(listed("for", rule.methods.as_ref()));
+        says.extend(listed("from", rule.networks.as_ref()));
+        says.extend(rule.require.as_ref().map(demands));
         says.extend(rule.session.map(|mode| format!("session = \"{mode}\"")));
-        if rule.cross_site == "allow" {
-            says.push("cross_site = \"allow\"".to_owned());
+        if rule.cross_site != "refuse" {
+            says.push(format!("cross_site = \"{}\"", rule.cross_site));
         }
         if says.is_empty() {
             says.push("changes nothing".to_owned());
@@ -93,6 +100,49 @@ fn tell_site(f: &mut fmt::Formatter<'_>, site: &SiteFound) -> fmt::Result {
     Ok(())
 }
 
+/// `for GET, HEAD`, unless it is for all.
+fn listed(label: &str, names: Option<&Vec<String>>) -> Option<String> {
+    names.map(|names| format!("{label} {}", names.join(" and ")))
+}
+
+fn demands(demanded: &Demanded) -> String {
+    let mut says = Vec::new();
+    if demanded.user {
+        says.push("a user".to_owned());
+    }
+    if !demanded.groups.is_empty() {
+        says.push(format!("in a group of {}", demanded.groups.join(" or ")));
+    }
+    let age = demanded.max_auth_age.as_ref();
+    says.extend(age.map(|age| format!("logged in within {age}")));
+    let methods = demanded.methods.as_ref();
+    says.extend(methods.map(|names| format!("by {}", names.join(" or "))));
+    let networks = demanded.networks.as_ref();
+    says.extend(networks.map(|names| format!("from {}", names.join(" or "))));
+    format!("demands {}", says.join(", "))
+}
+
+fn tell_access(f: &mut fmt::Formatter<'_>, access: &Access) -> fmt::Result {
+    let TurnedAway {
+        status,
+        reason,
+        why,
+        login,
+    } = &access.without_login;
+    let whom = if access.login_helps {
+        "who is not logged in gets"
+    } else {
+        "whoever it is gets"
+    };
+    let login = login.as_ref().map(|login| format!("; log in at {login}"));
+    let login = login.unwrap_or_default();
+    line(
+        f,
+        "access",
+        format_args!("{whom} {status} {reason}: {why}{login}"),
+    )
+}
+
 fn tell_provenance(f: &mut fmt::Formatter<'_>, from: &Whence) -> fmt::Result {
     let whence = if from.cross_site {
         "another site"
@@ -103,6 +153,10 @@ fn tell_provenance(f: &mut fmt::Formatter<'_>, from: &Whence) -> fmt::Result {
     if !from.could_carry_ticket {
         let text =
             "the ticket would not have come along: none is set, and no cookie goes into a jar";
+        line(f, "", text)?;
+    }
+    if from.resent {
+        let text = "a page of the gateway posts the form again, from this site: then the ticket comes along";
         line(f, "", text)?;
     }
     if from.refused_with_session {

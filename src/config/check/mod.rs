@@ -16,7 +16,11 @@ mod listen;
 
 mod login;
 
+mod login_page;
+
 mod named;
+
+mod rules;
 
 mod sealed;
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::file;
-use super::super::settings::{Attendance, Rule, Site, Upstream, UpstreamHost};
+use super::super::settings::{Attendance, Site, Upstream, UpstreamHost};
 use super::assertion::assertion_issuer;
 use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
 use super::{Check, value};
-use super::{accept, cookies, form, login, named};
+use super::{accept, cookies, form, login, login_page, named, rules};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::{Preset, Stamp};
 use crate::upstream::Address;
@@ -32,6 +32,7 @@ pub(super) fn sites(
     names_differ(check, &sites);
     login::users_stay(check, &sites, cookie);
     accept::accepted_are_known(check, &sites, cookie);
+    rules::can_be_met(check, &sites, cookie);
     cookies::mark_is_ours(check, &sites, cookie);
     sites
 }
@@ -95,7 +96,12 @@ fn site(
     let namer = named::namer(check, at, &mirror.login);
     let carries_named = mirror.login.carry == Some(true) && namer.is_some();
     let form = form::form(check, at, &mirror.login, mirror.session);
+    let login_page = login_page::Written {
+        login_url: mirror.login.login_url.clone(),
+        return_param: mirror.login.return_param.clone(),
+    };
     let watch = login::watch(check, at, mirror.login, &path);
+    let login_page = login_page::page(check, at, login_page, watch.as_ref());
     if watch.is_some() && mirror.session == Attendance::Off {
         let why = "without sessions (session = \"off\") nobody can be logged in";
         check.warn(&key("login.method"), why, "take one of them out");
@@ -121,8 +127,9 @@ fn site(
         headers,
         assertion_issuer,
         header_preset: preset(mirror.header_preset),
-        rules: rules(check, at, mirror.rule),
+        rules: rules::rules(check, at, mirror.rule),
         watch,
+        login_page,
         namer,
         carries_named,
         form,
@@ -234,28 +241,6 @@ const fn preset(mirror: file::HeaderPreset) -> Option<Preset> {
         file::HeaderPreset::XForwarded => Some(Preset::XForwarded),
         file::HeaderPreset::XAuthRequest => Some(Preset::XAuthRequest),
     }
-}
-
-fn rules(check: &mut Check<'_>, at: usize, mirrors: Vec<file::Rule>) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::new();
-    for (nth, mirror) in mirrors.into_iter().enumerate() {
-        let path = format!("site[{at}].rule[{nth}].path");
-        let Some(text) = mirror.path else {
-            check.fault(&path, "missing", "write for example path = \"/admin/*\"");
-            continue;
-        };
-        check.accept(&path, value::rule_path(&text));
-        if rules.iter().any(|earlier| earlier.path == text) {
-            let why = "an earlier rule has the same path";
-            check.warn(&path, why, "the first match wins: put both into one");
-        }
-        rules.push(Rule {
-            path: text,
-            session: mirror.session,
-            cross_site_allowed: mirror.cross_site == file::CrossSite::Allow,
-        });
-    }
-    rules
 }
 
 fn names_differ(check: &mut Check<'_>, sites: &[Site]) {

@@ -27,6 +27,22 @@ pub struct NamingHeaders {
     pub email: Option<HeaderName>,
 }
 
+/// Where visitors log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginPage {
+    /// `login_url`: a path, with a query if it has one.
+    pub address: String,
+    /// `return_param`: the name in the query of where the visitor goes on.
+    pub return_param: Option<String>,
+}
+
+impl LoginPage {
+    /// Its path alone.
+    pub fn path(&self) -> &str {
+        self.address.split('?').next().unwrap_or_default()
+    }
+}
+
 /// The method of a request that logs in or out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

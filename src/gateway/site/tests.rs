@@ -1,6 +1,7 @@
 use super::*;
 use crate::cookie::policy::{CookiePolicy, Mode};
 use crate::gateway::access::{CrossSite, PathPattern};
+use crate::gateway::demand::{Demand, Methods, Networks};
 use crate::upstream::{Address, UpstreamSettings};
 
 fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
@@ -25,6 +26,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         namer: None,
         accepts_users_from: Vec::new(),
         carries_named: false,
+        login_page: None,
         cookies: CookiePolicy::plain(Mode::Keep),
         stamp: Stamp::default(),
         assertion_issuer: "https://shop.test".into(),
@@ -100,11 +102,18 @@ fn a_path_that_two_rules_could_claim_is_ambiguous() {
     let mut site = site("root", &["a.test"], "");
     site.rules.push(Rule {
         path: PathPattern::parse("/admin/*").unwrap(),
+        methods: Methods::default(),
+        networks: Networks::default(),
+        require: Demand::default(),
         session: None,
         cross_site: CrossSite::Allow,
     });
+    let asking = Asking {
+        method: &http::Method::GET,
+        client_ip: "192.0.2.1".parse().unwrap(),
+    };
     let rule = |site: &Site, path: &str| {
-        site.rule(&NormalPath::read(path))
+        site.rule(&NormalPath::read(path), &asking)
             .map(|rule| rule.is_some())
     };
     assert_eq!(rule(&site, "/admin/x;v=1"), Ok(true));
@@ -149,5 +158,94 @@ fn a_site_with_a_login_sees_its_own_users_and_those_it_accepts() {
             .into_iter()
             .filter(|by| site.sees_users_of(by));
         assert_eq!(sees.collect::<Vec<_>>(), seen);
+    }
+}
+
+/// Promise: where ambiguous paths are passed on, none of their readings gets around a rule.
+#[test]
+fn a_path_that_is_passed_on_comes_under_the_rule_of_every_reading() {
+    let mut site = site("root", &["a.test"], "");
+    site.pass_ambiguous_paths = true;
+    let rule = |path: &str, user: bool| Rule {
+        path: PathPattern::parse(path).unwrap(),
+        methods: Methods::default(),
+        networks: Networks::default(),
+        require: Demand {
+            user: user.then(crate::gateway::demand::UserDemand::default),
+            ..Demand::default()
+        },
+        session: None,
+        cross_site: CrossSite::Refuse,
+    };
+    site.rules = vec![
+        rule("/public/*", false),
+        rule("/admin/*", true),
+        rule("/root/*", true),
+    ];
+    let asking = Asking {
+        method: &http::Method::GET,
+        client_ip: "192.0.2.1".parse().unwrap(),
+    };
+    for path in [
+        "/admin/..;/public",
+        "/admin/x%2f..%2f..%2fpublic",
+        "/admin/%2e%2e/public/x",
+        "/public%2f..%2fadmin",
+        "/public/..%2fadmin/x",
+        "/admin;x",
+        "/admin%3bx",
+        "/admin%00",
+        "/public;/../admin",
+        "/admin%2fx",
+    ] {
+        let found = site.rule(&NormalPath::read(path), &asking);
+        let found = found.map(|rule| rule.is_some_and(Rule::demands));
+        assert_eq!(found, Ok(true), "{path}");
+    }
+    let both = NormalPath::read("/admin/%2e%2e/root/x");
+    assert_eq!(site.rule(&both, &asking).map(|_| ()), Err(Ambiguous));
+    let open = NormalPath::read("/public/a%2fb");
+    assert!(
+        site.rule(&open, &asking)
+            .unwrap()
+            .is_some_and(|rule| !rule.demands())
+    );
+}
+
+#[test]
+fn the_first_rule_for_path_method_and_network_decides() {
+    let mut site = site("root", &["a.test"], "");
+    let rule = |path: &str, methods: Methods, networks: Networks| Rule {
+        path: PathPattern::parse(path).unwrap(),
+        methods,
+        networks,
+        require: Demand::default(),
+        session: None,
+        cross_site: CrossSite::Refuse,
+    };
+    let inside = || Networks::of(vec!["10.0.0.0/8".parse().unwrap()]);
+    let get = || Methods::of(vec![http::Method::GET]);
+    site.rules = vec![
+        rule("/wiki/*", get(), Networks::default()),
+        rule("/wiki/*", Methods::default(), inside()),
+        rule("/*", Methods::default(), Networks::default()),
+    ];
+    let rows = [
+        ("GET", "192.0.2.1", "/wiki/x", 0),
+        ("HEAD", "192.0.2.1", "/wiki", 0),
+        ("POST", "10.0.0.1", "/wiki/x", 1),
+        ("POST", "::ffff:10.0.0.1", "/wiki/x", 1),
+        ("POST", "192.0.2.1", "/wiki/x", 2),
+        ("POST", "192.0.2.1", "/", 2),
+    ];
+    for (method, address, path, nth) in rows {
+        let asking = Asking {
+            method: &method.parse().unwrap(),
+            client_ip: address.parse().unwrap(),
+        };
+        let found = site.rule(&NormalPath::read(path), &asking).unwrap();
+        let found = found.map(std::ptr::from_ref);
+        let expected = std::ptr::from_ref(&site.rules[nth]);
+        assert_eq!(found, Some(expected), "{method} {address} {path}");
     }
 }

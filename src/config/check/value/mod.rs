@@ -6,9 +6,12 @@ mod host;
 
 mod path;
 
+mod rule;
+
 pub(super) use address::{Listen, admin_address, listen_address, network, upstream_address};
 pub(super) use host::{host_pattern, is_within, literal_host};
 pub(super) use path::{one_path, path_covers, rule_path, site_path};
+pub(super) use rule::{method, page_address, query_name};
 
 use crate::cookie::name::NamePattern;
 use crate::headers::path_params::PathParams;

@@ -1,0 +1,236 @@
+//! What a visitor is told who may not have a path: sent to log in where that loses nothing, told so where it would, and
+//! a program told in a form that it can read. Which of them it is, is decided by [`audience`]; the table is in
+//! docs/LOGIN.md.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, VARY, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::Gateway;
+use super::access::Rule;
+use super::demand::{Asking, Lack};
+use super::forward::Call;
+use super::page::{HTML, Page};
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::site::Site;
+use crate::base::clock::Time;
+use crate::base::meter::Count;
+use crate::headers::navigation::{Audience, DECISIVE, audience};
+
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Why somebody may not have a path, and what they can be told.
+#[derive(Debug)]
+pub struct Denial {
+    /// What is lacking.
+    pub lack: Lack,
+    audience: Audience,
+    /// The site's name, for whoever asks what it is that wants a login.
+    realm: Arc<str>,
+    /// Where to log in, if that is known and helps. For a visitor with the way back.
+    login: Option<String>,
+    /// Where to ask again from here, as the ticket was kept back on the way from another site.
+    detour: Option<String>,
+    /// They were sent to log in again and again, and come back every time.
+    in_circles: bool,
+}
+
+/// What is done with whoever may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sentence {
+    /// They are sent to log in.
+    Send,
+    /// They are told that they must log in.
+    Tell,
+    /// They may not, login or no login.
+    Forbid,
+}
+
+/// A problem as programs read it (RFC 9457).
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    detail: String,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<&'a str>,
+    request_id: &'a str,
+}
+
+impl Denial {
+    /// What is to be said to `audience` that lacks `lack` at `site`, where it asked for `target`.
+    pub fn of(lack: Lack, site: &Site, audience: Audience, target: &str) -> Self {
+        let page = site.login_page.as_ref().filter(|_| lack.is_for_login());
+        Self {
+            lack,
+            audience,
+            realm: Arc::clone(&site.name),
+            login: page.map(|page| match audience {
+                Audience::Visitor => page.address_and_back(target),
+                // What they sent cannot be asked for again.
+                Audience::Sender | Audience::Framed | Audience::Program => page.address(),
+            }),
+            detour: None,
+            in_circles: false,
+        }
+    }
+
+    /// What is done with them.
+    pub fn sentence(&self) -> Sentence {
+        match (self.audience, &self.login) {
+            _ if !self.lack.is_for_login() => Sentence::Forbid,
+            _ if self.in_circles || self.detour.is_some() => Sentence::Tell,
+            (Audience::Visitor, Some(_)) => Sentence::Send,
+            _ => Sentence::Tell,
+        }
+    }
+
+    /// The word for it in logs.
+    pub const fn word(&self) -> &'static str {
+        if self.in_circles {
+            "login-loop"
+        } else {
+            self.lack.word()
+        }
+    }
+
+    /// Whether the app sends visitors back whom the gateway takes for strangers.
+    pub(super) const fn is_in_circles(&self) -> bool {
+        self.in_circles
+    }
+
+    /// Where they may log in.
+    pub fn login(&self) -> Option<&str> {
+        self.login.as_deref()
+    }
+
+    /// The body of the answer, and what kind it is.
+    pub(super) fn body(&self, status: StatusCode, request_id: &str) -> (HeaderValue, Bytes) {
+        let title = status.canonical_reason().unwrap_or("Error");
+        if self.audience != Audience::Program {
+            let page = Page {
+                title,
+                text: &format!("{self}."),
+                link: match (&self.detour, &self.login) {
+                    (Some(again), _) => Some((again, "Continue")),
+                    (None, login) => login.as_deref().map(|login| (login, "Log in")),
+                },
+                refresh: self.detour.as_deref(),
+                request_id,
+            };
+            return (HTML, page.to_string().into());
+        }
+        let problem = Problem {
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            reason: self.word(),
+            login: self.login.as_deref(),
+            request_id,
+        };
+        (
+            PROBLEM,
+            serde_json::to_vec(&problem).unwrap_or_default().into(),
+        )
+    }
+
+    /// Adds what the head of the answer says beside that of other refusals.
+    pub(super) fn dress(&self, headers: &mut HeaderMap) {
+        let vary = HeaderValue::try_from(format!("Cookie, {DECISIVE}"));
+        headers.extend(vary.map(|vary| (VARY, vary)));
+        if self.audience != Audience::Program {
+            headers.insert(CONTENT_SECURITY_POLICY, Page::policy());
+        }
+        let (name, value) = match (self.sentence(), &self.login) {
+            (Sentence::Send, Some(login)) => (LOCATION, HeaderValue::try_from(login)),
+            // A 401 names a scheme (RFC 9110 15.5.2); for one that they do not know browsers open no dialogue.
+            (Sentence::Tell, _) => {
+                let challenge = format!("Session realm=\"{}\"", self.realm);
+                (WWW_AUTHENTICATE, HeaderValue::try_from(challenge))
+            }
+            (Sentence::Send | Sentence::Forbid, _) => return,
+        };
+        headers.extend(value.map(|value| (name, value)));
+    }
+
+    /// Under what it is counted.
+    pub(super) const fn count(&self) -> Count {
+        if self.lack.is_for_login() {
+            Count::LoginsRequired
+        } else {
+            Count::AccessDenied
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.in_circles {
+            return f.write_str(
+                "you were sent to log in and came back several times, and no login was seen here: \
+                 log out of the application, or delete its cookies, and log in again",
+            );
+        }
+        f.write_str(match self.lack {
+            Lack::Network => "this address is not served to your network",
+            Lack::Method => "this address is not served by this method",
+            Lack::Login => "this address is for visitors who are logged in",
+            Lack::Group => "this address is for members of a group that you are not in",
+            Lack::RecentLogin => "this address asks for a login that is more recent than yours",
+        })
+    }
+}
+
+impl std::error::Error for Denial {}
+
+impl Gateway {
+    /// Whether the visitor may have what is asked for, as the rule has it.
+    ///
+    /// # Errors
+    /// What they are told otherwise.
+    pub(super) fn check_access(
+        &self,
+        rule: Option<&Rule>,
+        call: &Call<'_>,
+        head: &Parts,
+        upgrades: bool,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let Some(rule) = rule else { return Ok(()) };
+        let asking = Asking::of(&head.method, call.hops);
+        let Err(lack) = rule.require.judge(&asking, call.user(), now) else {
+            return Ok(());
+        };
+        // Nobody knows whether they are logged in: an outage is no logout.
+        if lack.is_for_login() && call.visit.reason == Reason::StoreOutage {
+            return Err(Refusal::UserUnknown);
+        }
+        let audience = audience(&head.method, &head.headers, upgrades);
+        let target = head.uri.path_and_query();
+        let target = target.map_or("/", |target| target.as_str());
+        let mut denial = Denial::of(lack, call.site, audience, target);
+        if audience == Audience::Visitor && lack.is_for_login() {
+            self.look_around(&mut denial, call, target, now);
+        }
+        Err(Refusal::Denied(Box::new(denial)))
+    }
+
+    /// Whether it would help nobody to be sent to log in from `target`.
+    fn look_around(&self, denial: &mut Denial, call: &Call<'_>, target: &str, now: Time) {
+        // Under SameSite=Strict a link of another site brings no ticket. Asked again by a page of ours it does.
+        if !call.could_carry {
+            denial.detour = Some(format!("https://{}{target}", call.admitted.authority));
+            return;
+        }
+        let root = call.visit.root().filter(|_| !call.visit.is_new());
+        denial.in_circles = denial.sentence() == Sentence::Send
+            && root.is_some_and(|root| self.circles.note(&root, target, now));
+    }
+}
