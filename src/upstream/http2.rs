@@ -37,7 +37,6 @@ use crate::base::causes::Causes;
 const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 /// The largest window there is.
 const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
-
 /// How many interim responses one request may get. An app sends one or two.
 const INTERIM_MAX: u8 = 32;
 
@@ -383,11 +382,10 @@ fn accept(
         if !is_bodiless {
             duplex = pour.answered(settings.stream_timeout);
         }
-        let rest = tokio::task::spawn_local(async move {
+        lease.upload = Some(Rest(tokio::task::spawn_local(async move {
             // Its faults show in the response, if it has not ended.
             let _ = pour.await;
-        });
-        lease.upload = Some(Rest(rest));
+        })));
     }
     let body = if is_bodiless {
         lease.release();
