@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloakroom::base::clock::Stopwatch;
 use cloakroom::login::form::password::Cost;
 
+use crate::support::forms::hidden;
 use crate::support::together;
 use crate::{Club, PASSWORD, posted, user_at};
 
@@ -18,8 +19,17 @@ async fn a_planted_ticket_sees_nothing_of_the_login() {
     let victim = club.gate.browser();
     victim.plant("localhost", "/", &format!("{planted}; Path=/; Secure"));
 
+    // It is held and sent: the form is tied to it.
+    assert_eq!(victim.ticket_line(), planted);
+    let html = club.form(&victim, "").await.text();
+    let tied = hidden(&html, "token").unwrap();
+    let html = club.form(&thief, "").await.text();
+    assert_eq!(hidden(&html, "token").unwrap(), tied);
+    assert_ne!(tied, "");
+
     let answer = club.log_in(&victim, "alice", PASSWORD).await;
     assert_eq!(answer.status(), 303);
+    assert_ne!(victim.ticket_line(), planted);
     victim.get("/late").send().await;
 
     assert_eq!(club.whoami(&victim).await.as_deref(), Some("alice"));
@@ -81,7 +91,7 @@ async fn a_form_of_another_origin_logs_nobody_in() {
     let other = club.gate.browser();
     other.get("/").send().await;
     let html = club.form(&other, "").await.text();
-    let token = crate::support::forms::hidden(&html, "token").unwrap();
+    let token = hidden(&html, "token").unwrap();
     for token in ["", "x", &token] {
         let fields = [fields.as_slice(), &[("token", token)]].concat();
         let answer = club.send(&browser, &fields).await;
@@ -119,7 +129,7 @@ async fn no_return_address_leads_away() {
         let browser = club.gate.browser();
         let query = crate::support::forms::encode(&[("return_to", wanted)]);
         let html = club.form(&browser, &format!("?{query}")).await.text();
-        let shown = crate::support::forms::hidden(&html, "return_to").unwrap();
+        let shown = hidden(&html, "return_to").unwrap();
         let shown = shown.replace("&#x2f;", "/").replace("&amp;", "&");
         assert_eq!(shown, expected, "{wanted:?}");
         let fields = [

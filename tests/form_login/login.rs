@@ -2,7 +2,8 @@
 
 use cloakroom::login::form::password::Cost;
 
-use crate::{CHEAP, Club, PASSWORD, user, user_at};
+use crate::support::forms::hidden;
+use crate::{CHEAP, Club, PASSWORD, posted, user, user_at};
 
 #[tokio::test]
 async fn who_knows_the_password_is_told_to_the_app_and_goes_on_to_where_they_were_going() {
@@ -74,6 +75,26 @@ async fn unknown_users_wrong_passwords_and_disabled_users_get_one_answer() {
     }
     let printed = club.gate.printed();
     assert!(!printed.contains("hunter2") && !printed.contains(PASSWORD));
+}
+
+/// The pages are below the site's path, and nowhere else.
+#[tokio::test]
+async fn a_site_below_a_path_has_its_pages_there() {
+    let club = Club::at("/deep").await;
+    let browser = club.gate.browser();
+    assert_eq!(club.form(&browser, "").await.status(), 404);
+    let page = "/deep/.cloakroom/login";
+    let html = browser.get(page).navigating().send().await.text();
+    let back = hidden(&html, "return_to").unwrap();
+    assert_eq!(back, "&#x2f;deep");
+    let fields = [("user", "alice"), ("password", PASSWORD)];
+    let form = posted(&browser, page, &fields).header("origin", club.gate.origin());
+    let answer = form.navigating().send().await;
+    let found = (answer.status(), answer.header("location"));
+    assert_eq!(found, (303, Some("/deep")));
+    browser.get("/deep/x").send().await;
+    let user = club.app.last().header("x-session-user");
+    assert_eq!(user.as_deref(), Some("alice"));
 }
 
 /// What belongs to whoever sat there before stays behind, unless the operator says otherwise.

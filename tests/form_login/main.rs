@@ -49,6 +49,10 @@ pub struct Club {
 impl Club {
     /// With `alice`, and `more` in the users file; `login` are lines of `[site.login]`.
     pub async fn with(session: &str, login: &str, more: &str) -> Self {
+        Self::set_up(session, "", login, more).await
+    }
+
+    async fn set_up(session: &str, site: &str, login: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let users = format!(
             "{}\nname = \"Alice\"\ngroups = [\"staff\"]\n{more}",
@@ -58,7 +62,7 @@ impl Club {
         fs::write(&file, users).unwrap();
         let app = App::answering(greet).await;
         let site = format!(
-            "[site.headers]\n\"X-Session-User\" = \"{{user.id}}\"\n\"X-Name\" = \"{{user.name}}\"\n\
+            "{site}\n[site.headers]\n\"X-Session-User\" = \"{{user.id}}\"\n\"X-Name\" = \"{{user.name}}\"\n\
              \"X-Groups\" = \"{{user.groups}}\"\n[site.login]\nmethod = \"form\"\nusers_file = {:?}\n{login}",
             file.display().to_string()
         );
@@ -69,6 +73,11 @@ impl Club {
         };
         let gate = Gate::with(&app, setup).await;
         Self { gate, app, folder }
+    }
+
+    /// For a site at this path.
+    pub async fn at(path: &str) -> Self {
+        Self::set_up("", &format!("path = {path:?}"), "", "").await
     }
 
     /// With `alice` and nothing else.
