@@ -21,6 +21,7 @@ pub(super) fn form(
     Ok(Some(FormLogin {
         users: Users::new(accounts, settings.cost),
         second_factor: settings.totp,
+        limits: settings.limits,
         carry: settings.carry,
     }))
 }

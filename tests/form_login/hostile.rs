@@ -171,6 +171,23 @@ async fn what_is_no_plain_form_is_refused() {
     assert_eq!(club.whoami(&browser).await, None);
 }
 
+/// Guessing is slowed down, account by account, whether there is such an account or not.
+#[tokio::test]
+async fn guessing_is_slowed_down() {
+    let club = Club::with("", "attempts_per_account = 3", "").await;
+    let browser = club.gate.browser();
+    for user in ["alice", "nobody"] {
+        for _ in 0..3 {
+            let answer = club.log_in(&browser, user, "a wrong one").await;
+            assert_eq!(answer.status(), 401, "{user}");
+        }
+        let answer = club.log_in(&browser, user, PASSWORD).await;
+        assert_eq!(answer.status(), 429, "{user}");
+        assert!(answer.header("retry-after").is_some(), "{user}");
+    }
+    assert_eq!(club.whoami(&browser).await, None);
+}
+
 /// The app sees none of our pages, in no spelling; what is spelled otherwise is no page.
 #[tokio::test]
 async fn our_pages_never_reach_the_app() {
@@ -209,7 +226,8 @@ async fn a_flood_of_logins_is_turned_away_and_starves_nobody() {
         passes: 4,
         lanes: 1,
     };
-    let club = Club::with("", "", &user_at("dear", dear)).await;
+    let limits = "attempts_per_account = 0\nattempts_per_address = 0";
+    let club = Club::with("", limits, &user_at("dear", dear)).await;
     let club = &club;
     let flood = (0..160).map(async |_| {
         let browser = club.gate.browser();

@@ -3,7 +3,7 @@
 use super::super::file::{self, LoginMethod};
 use super::super::keys::Kind::UpTo;
 use super::super::settings::{Attendance, Form};
-use super::Check;
+use super::{Check, login};
 use crate::login::form::SecondFactor;
 use crate::login::form::password::Cost;
 
@@ -43,6 +43,7 @@ pub(super) fn form(
     Some(Form {
         carry: mirror.carry.unwrap_or(false),
         users_file,
+        limits: login::limits(check, at, mirror),
         totp: mirror.totp,
         cost,
     })

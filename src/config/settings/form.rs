@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Site;
+use crate::login::attempts::Limits;
 use crate::login::form::SecondFactor;
 use crate::login::form::password::Cost;
 
@@ -15,6 +16,8 @@ pub struct Form {
     pub users_file: PathBuf,
     /// Whether codes of an authenticator app are asked for.
     pub totp: SecondFactor,
+    /// How many logins may fail.
+    pub limits: Limits,
     /// What new hashes cost.
     pub cost: Cost,
 }

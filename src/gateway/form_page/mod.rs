@@ -29,6 +29,7 @@ use crate::base::clock::Time;
 use crate::base::meter::Count;
 use crate::cookie::screen::Incoming as Cookies;
 use crate::headers::fetch::Provenance;
+use crate::login::attempts::{Attempt, Who};
 use crate::login::form::back::way_on;
 use crate::login::form::users::Account;
 use crate::login::form::{Denied, FormLogin};
@@ -139,6 +140,7 @@ impl Gateway {
             return Ok(page.answer_with(StatusCode::CONFLICT));
         }
         let now = self.clock.now();
+        let attempt = self.begin_attempt(asked, &user, now, line)?;
         let account = match asked.form.check(typed, &self.logins, now).await {
             Ok(Ok(account)) => account,
             Ok(Err(denied)) => {
@@ -154,9 +156,11 @@ impl Gateway {
             }
             Err(busy) => {
                 self.meter.count(Count::FormLoginsTurnedAway);
+                self.attempts.undone(attempt);
                 return Err(Refusal::LoginBusy(busy));
             }
         };
+        self.attempts.succeeded(attempt, true, now);
         let turn = Turn::LogIn {
             user: Some(Box::new(user_from(account, asked.site, now))),
             carry: asked.form.carry,
@@ -282,6 +286,35 @@ impl Gateway {
         parting.write(headers, self, site, &request, &written);
         self.desk.write(headers, &settled.news, &admitted.host, now);
         Ok((answer, record.is_some()))
+    }
+
+    /// Counts a login that is about to be tried, for an account that may or may not be there.
+    fn begin_attempt(
+        &self,
+        asked: Asked<'_>,
+        user: &str,
+        now: Time,
+        line: &Line,
+    ) -> Result<Attempt, Refusal> {
+        let who = Who {
+            site: &asked.site.name,
+            address: line.client_ip,
+            account: Some(user),
+        };
+        let begun = self.attempts.begin(who, &asked.form.limits, now);
+        begun.map_err(|full| {
+            self.meter.count(Count::LoginsLimited);
+            if full.is_first {
+                tracing::warn!(
+                    request_id = &*line.request_id,
+                    site = %asked.site.name,
+                    client = %line.client_ip,
+                    limit = full.of.key(),
+                    "too many logins have failed; no password is checked"
+                );
+            }
+            Refusal::TooManyLogins { wait: full.wait }
+        })
     }
 
     /// What was typed for a user nobody knows is not told: it may be a password in the wrong field.

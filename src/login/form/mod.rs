@@ -25,6 +25,7 @@ use serde::Deserialize;
 use self::hashing::{Busy, Hashing};
 use self::totp::{Code, TotpSecret, UsedCodes};
 use self::users::{Account, Users};
+use super::attempts::Limits;
 use crate::base::clock::Time;
 use crate::base::secret::Secret;
 
@@ -50,6 +51,8 @@ pub struct FormLogin {
     pub second_factor: SecondFactor,
     /// Whether data and jar of an anonymous session go along into the login.
     pub carry: bool,
+    /// How many logins may fail.
+    pub limits: Limits,
 }
 
 /// What somebody typed.
@@ -215,6 +218,7 @@ mod tests {
             ),
             second_factor,
             carry: false,
+            limits: Limits::default(),
         };
         let desk = Desk::default;
         use SecondFactor::{Off, Optional, Required};

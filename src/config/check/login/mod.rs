@@ -19,6 +19,16 @@ use self::rules::Place;
 /// Buckets that take longer to empty would lock people out for good, as far as these can tell.
 const WINDOW_MAX: Duration = Duration::from_secs(86_400);
 
+/// How many logins may fail at the site at `at`.
+pub(super) fn limits(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> Limits {
+    let key = format!("site[{at}].login.attempt_window");
+    Limits {
+        per_account: mirror.attempts_per_account,
+        per_address: mirror.attempts_per_address,
+        window: window(check, &key, mirror.attempt_window),
+    }
+}
+
 /// The watch of the site at `at`, whose path is `site_path`.
 pub(super) fn watch(
     check: &mut Check<'_>,
@@ -38,7 +48,9 @@ pub(super) fn watch(
             "attempts_per_address",
             "attempt_window",
         ] {
-            let says_something = name == "carry" && mirror.method != LoginMethod::None;
+            let is_limit = name.starts_with("attempt") && mirror.method == LoginMethod::Form;
+            let carries = name == "carry" && mirror.method != LoginMethod::None;
+            let says_something = is_limit || carries;
             if check.origins.is_written(&key(name)) && !says_something {
                 let why = "says nothing without method = \"watch\"";
                 check.warn(&key(name), why, "set the method or take it out");
@@ -47,12 +59,8 @@ pub(super) fn watch(
         return None;
     }
     let preset = mirror.preset.as_deref().and_then(presets::find);
+    let limits = limits(check, at, &mirror);
     let base = base(check, &key("base"), mirror.base, preset, site_path);
-    let limits = Limits {
-        per_account: mirror.attempts_per_account,
-        per_address: mirror.attempts_per_address,
-        window: window(check, &key("attempt_window"), mirror.attempt_window),
-    };
     let login = match (mirror.login, preset) {
         (None, None) => {
             let way_out = "write preset = \"django\" (or that of another app), or login = { path = \"/login\", user_field = \"username\", success = { status = [302] } }";
