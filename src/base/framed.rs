@@ -24,6 +24,13 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
+/// The first eight bytes of it as a number, for what is told apart and never proved.
+pub fn hash64(parts: &[&[u8]]) -> u64 {
+    let hash = hash(parts);
+    let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 8], &[]));
+    u64::from_be_bytes(*first)
+}
+
 /// The tag of `parts` under `key`.
 pub fn mac(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);

@@ -1,7 +1,8 @@
 //! One app cookie as a session keeps it: plain data that the record stores and the jar reasons about.
 //!
 //! It stands on the lowest floor because both need it and neither may know the other. The rules (which request gets
-//! it, which answer may set it) are in `cookie/jar.rs`.
+//! it, which answer may set it) are in `cookie/jar.rs`; what was brought by a browser is told apart here, as the record does
+//! so too.
 
 use serde::{Deserialize, Serialize};
 
@@ -122,9 +123,7 @@ impl TakenCopy {
     }
 
     fn mark(name: &[u8], value: &[u8], host: &str) -> u64 {
-        let hash = framed::hash(&[b"cloakroom copy v1", name, value, host.as_bytes()]);
-        let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        u64::from_be_bytes(*first)
+        framed::hash64(&[b"cloakroom copy v1", name, value, host.as_bytes()])
     }
 
     /// The one among `taken` with this name and value that came to `host`.

@@ -64,10 +64,7 @@ impl Circles {
 
 /// Of a session at an address: several tabs that open at once are no circle.
 fn name(root: &Root, target: &str) -> u64 {
-    let hash = framed::hash(&[b"cloakroom circle v1", &root.0, target.as_bytes()]);
-    hash.iter()
-        .take(8)
-        .fold(0, |name, byte| (name << 8) | u64::from(*byte))
+    framed::hash64(&[b"cloakroom circle v1", &root.0, target.as_bytes()])
 }
 
 #[cfg(test)]

@@ -219,14 +219,10 @@ fn obey(
         _ if asked.logout => Turn::End,
         Some(login) => Turn::LogIn {
             user: Some(Box::new(User {
-                id: login.id,
-                issuer: None,
                 name: login.name,
                 email: login.email,
                 groups: login.groups,
-                claims: serde_json::Map::new(),
-                site: site.name.to_string(),
-                auth_time: now,
+                ..User::new(login.id, &site.name, now)
             })),
             carry: true,
         },

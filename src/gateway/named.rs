@@ -203,14 +203,10 @@ impl Gateway {
 
 fn user_of(named: Named, site: &Site, line: &Line) -> User {
     User {
-        id: named.id,
-        issuer: None,
         name: named.name,
         email: named.email,
         groups: named.groups,
-        claims: serde_json::Map::new(),
-        site: site.name.to_string(),
-        auth_time: line.time,
+        ..User::new(named.id, &site.name, line.time)
     }
 }
 

@@ -8,13 +8,11 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use std::pin::pin;
 
 use http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Uri};
-use http_body_util::BodyExt;
 use percent_encoding::percent_decode;
 
 use super::access::{CrossSite, Rule, is_resent};
@@ -98,9 +96,13 @@ impl Resend {
         if !is_form(&head.headers) {
             return Refusal::CrossSite;
         }
-        let fields = match read(body, limits).await {
-            Ok(form) => fields(&form),
-            Err(fault) => return Refusal::VisitorBody(fault),
+        let mut body = Body::visitor(body, limits).refusing_trailers();
+        if let Err(fault) = body.hold(FORM_BYTES_MAX).await {
+            return Refusal::VisitorBody(fault);
+        }
+        let form = body.held().filter(|form| form.len() <= FORM_BYTES_MAX);
+        let Some(fields) = form.map(fields) else {
+            return Refusal::VisitorBody(too_large());
         };
         let Some(fields) = fields else {
             return Refusal::CrossSite;
@@ -166,21 +168,6 @@ fn is_form(headers: &HeaderMap) -> bool {
         return false;
     };
     !headers.contains_key(CONTENT_ENCODING) && one.to_str().is_ok_and(is_utf8_form)
-}
-
-async fn read(body: Incoming, limits: BodyLimits) -> Result<Vec<u8>, BodyFault> {
-    let mut body = pin!(Body::visitor(body, limits).refusing_trailers());
-    let mut form = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if form.len() + data.len() > FORM_BYTES_MAX {
-            return Err(too_large());
-        }
-        form.extend_from_slice(&data);
-    }
-    Ok(form)
 }
 
 fn too_large() -> BodyFault {

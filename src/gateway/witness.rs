@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::site::Site;
 use crate::base::clock::Time;
 use crate::base::meter::Count;
-use crate::login::attempts::{self, Attempt};
+use crate::login::attempts::{self, Attempt, Limits};
 use crate::login::typed::{self, Unread};
 use crate::login::watch::{Answer, Asked, Miss, Watch, Who};
 use crate::session::{Turn, User};
@@ -138,7 +138,7 @@ impl<'a> Witness<'a> {
         tracing::info!(
             request_id = &*self.request_id,
             site = %self.site.name,
-            client = %self.client_ip,
+            client_ip = %self.client_ip,
             reason = %miss,
             "a login to the app failed"
         );
@@ -154,16 +154,7 @@ impl<'a> Witness<'a> {
         let carry = self.watch.carry;
         match self.user {
             Ok(id) => Turn::LogIn {
-                user: Some(Box::new(User {
-                    id,
-                    issuer: None,
-                    name: None,
-                    email: None,
-                    groups: Vec::new(),
-                    claims: serde_json::Map::new(),
-                    site: self.site.name.to_string(),
-                    auth_time: now,
-                })),
+                user: Some(Box::new(User::new(id, &self.site.name, now))),
                 carry,
             },
             Err(unread) => {
@@ -212,10 +203,8 @@ impl Gateway {
             address: witness.client_ip,
             account: witness.user.as_deref().ok(),
         };
-        match self.attempts.begin(who, &witness.watch.limits, now) {
-            Ok(attempt) => witness.attempt = Some(attempt),
-            Err(full) => return Err(self.tell_limited(witness, full)),
-        }
+        let attempt = self.begin_attempt(who, &witness.watch.limits, now, &witness.request_id)?;
+        witness.attempt = Some(attempt);
         Ok(())
     }
 
@@ -227,18 +216,26 @@ impl Gateway {
         }
     }
 
-    #[cold]
-    fn tell_limited(&self, witness: &Witness<'_>, full: attempts::Full) -> Refusal {
-        self.meter.count(Count::LoginsLimited);
-        if full.is_first {
-            tracing::warn!(
-                request_id = &*witness.request_id,
-                site = %witness.site.name,
-                client = %witness.client_ip,
-                limit = full.of.key(),
-                "too many logins have failed; the app is not asked"
-            );
-        }
-        Refusal::TooManyLogins { wait: full.wait }
+    /// Counts a login that is about to be tried.
+    pub(super) fn begin_attempt(
+        &self,
+        who: attempts::Who<'_>,
+        limits: &Limits,
+        now: Time,
+        request_id: &str,
+    ) -> Result<Attempt, Refusal> {
+        self.attempts.begin(who, limits, now).map_err(|full| {
+            self.meter.count(Count::LoginsLimited);
+            if full.is_first {
+                tracing::warn!(
+                    request_id,
+                    site = who.site,
+                    client_ip = %who.address,
+                    limit = full.of.key(),
+                    "too many logins have failed; no password is tried"
+                );
+            }
+            Refusal::TooManyLogins { wait: full.wait }
+        })
     }
 }

@@ -35,3 +35,5 @@ pub mod header;
 pub mod certificate;
 
 pub mod page;
+
+pub mod back;

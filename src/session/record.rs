@@ -115,6 +115,20 @@ impl UserKey {
 }
 
 impl User {
+    /// Who is known by this id to `site`, which bound them then, and by nothing else.
+    pub fn new(id: String, site: &str, auth_time: Time) -> Self {
+        Self {
+            id,
+            issuer: None,
+            name: None,
+            email: None,
+            groups: Vec::new(),
+            claims: Map::new(),
+            site: site.to_owned(),
+            auth_time,
+        }
+    }
+
     /// Under what a store finds the user's sessions.
     pub fn key(&self) -> UserKey {
         UserKey::of(self.issuer.as_deref(), &self.id)

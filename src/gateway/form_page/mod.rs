@@ -29,8 +29,8 @@ use crate::base::clock::Time;
 use crate::base::meter::Count;
 use crate::cookie::screen::Incoming as Cookies;
 use crate::headers::fetch::Provenance;
-use crate::login::attempts::{Attempt, Who};
-use crate::login::form::back::way_on;
+use crate::login::attempts::Who;
+use crate::login::back::way_on;
 use crate::login::form::users::Account;
 use crate::login::form::{Denied, FormLogin};
 use crate::login::typed::{self, Kind};
@@ -140,7 +140,12 @@ impl Gateway {
             return Ok(page.answer_with(StatusCode::CONFLICT));
         }
         let now = self.clock.now();
-        let attempt = self.begin_attempt(asked, &user, now, line)?;
+        let who = Who {
+            site: &asked.site.name,
+            address: line.client_ip,
+            account: Some(&user),
+        };
+        let attempt = self.begin_attempt(who, &asked.form.limits, now, &line.request_id)?;
         let account = match asked.form.check(typed, &self.logins, now).await {
             Ok(Ok(account)) => account,
             Ok(Err(denied)) => {
@@ -288,35 +293,6 @@ impl Gateway {
         Ok((answer, record.is_some()))
     }
 
-    /// Counts a login that is about to be tried, for an account that may or may not be there.
-    fn begin_attempt(
-        &self,
-        asked: Asked<'_>,
-        user: &str,
-        now: Time,
-        line: &Line,
-    ) -> Result<Attempt, Refusal> {
-        let who = Who {
-            site: &asked.site.name,
-            address: line.client_ip,
-            account: Some(user),
-        };
-        let begun = self.attempts.begin(who, &asked.form.limits, now);
-        begun.map_err(|full| {
-            self.meter.count(Count::LoginsLimited);
-            if full.is_first {
-                tracing::warn!(
-                    request_id = &*line.request_id,
-                    site = %asked.site.name,
-                    client = %line.client_ip,
-                    limit = full.of.key(),
-                    "too many logins have failed; no password is checked"
-                );
-            }
-            Refusal::TooManyLogins { wait: full.wait }
-        })
-    }
-
     /// What was typed for a user nobody knows is not told: it may be a password in the wrong field.
     fn tell_denied(&self, denied: Denied, user: &str, site: &Site, line: &Line) {
         self.meter.count(Count::FormLoginsFailed);
@@ -363,14 +339,10 @@ fn user_of<'v>(visit: &'v Visit, site: &Site) -> Option<&'v User> {
 
 fn user_from(account: &Account, site: &Site, now: Time) -> User {
     User {
-        id: account.id.clone(),
-        issuer: None,
         name: account.name.clone(),
         email: account.email.clone(),
         groups: account.groups.clone(),
-        claims: serde_json::Map::new(),
-        site: site.name.to_string(),
-        auth_time: now,
+        ..User::new(account.id.clone(), &site.name, now)
     }
 }
 

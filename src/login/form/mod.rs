@@ -16,8 +16,6 @@ pub mod hashing;
 
 pub mod totp;
 
-pub mod back;
-
 use std::sync::Arc;
 
 use serde::Deserialize;
