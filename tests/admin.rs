@@ -149,6 +149,17 @@ async fn a_name_that_is_not_this_machines_is_not_answered() {
     }
 }
 
+/// Promise: what a proxy could read as a request to somebody else is none to us (RFC 9112 3.2).
+#[tokio::test]
+async fn a_request_says_whom_it_is_for() {
+    let app = App::plain().await;
+    let gate = gate(&app, TCP).await;
+    let answer = gate.admin_says("GET /livez HTTP/1.1\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let answer = gate.admin_says("GET /livez HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+}
+
 /// Promise: a gateway that drains says so until it ends, and finishes what is under way.
 #[tokio::test]
 async fn a_gateway_that_drains_is_alive_and_not_ready() {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
@@ -64,6 +64,13 @@ pub(super) fn answer<B>(
     peer: &str,
     taken: Arc<Notify>,
 ) -> Answer {
+    // RFC 9112 3.2.
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
+        let why = "an HTTP/1.1 request says which Host it is for\n";
+        return Answer::Now(Box::new(
+            text(StatusCode::BAD_REQUEST, PLAIN, why).map(Either::Left),
+        ));
+    }
     if !hosts.take(request.headers()) {
         return Answer::Now(Box::new(misdirected().map(Either::Left)));
     }

@@ -41,7 +41,7 @@ impl Gateway {
         // Who sends nothing of a body holds no place at the app that others need.
         let upstreams = &site.upstreams;
         let begun = body.begin(&head.headers, || upstreams.early_places(pool));
-        begun.await.map_err(Refusal::VisitorBody)?;
+        begun.await?;
         if witness.is_some() {
             aside(self.hear_login(witness, &mut body, head, line.time)).await?;
         }

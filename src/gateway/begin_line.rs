@@ -8,6 +8,7 @@ use http::request::Parts;
 use super::Gateway;
 use super::access_log::{Entry, Line};
 use super::reason::Reason;
+use super::refusal::{GONE, Refusal};
 use crate::headers::forwarded::Hops;
 
 impl Gateway {
@@ -40,8 +41,8 @@ impl Gateway {
             session: None,
             user: None,
             // What stands there if the visitor hangs up before there is a response.
-            status: 499,
-            refusal: Some("visitor-gone"),
+            status: GONE,
+            refusal: Some(Refusal::VisitorGone.word()),
             app: None,
         };
         Entry::new(line, self.access_log.clone())

@@ -142,7 +142,7 @@ impl Observers {
             _ => return Ok(None),
         };
         let held = aside(body.hold(BODY_BYTES_MAX)).await;
-        held.map_err(Refusal::VisitorBody)?;
+        held?;
         let body = body.held().filter(|body| body.len() <= BODY_BYTES_MAX);
         let (method, path) = (head.method.as_str(), head.uri.path());
         Ok(body.and_then(|body| LoginForm::read(method, path, json, body)))

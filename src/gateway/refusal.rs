@@ -73,6 +73,9 @@ pub enum Refusal {
     /// The session store did not answer.
     #[error("sessions cannot be looked up at the moment")]
     Store(#[from] StoreFault),
+    /// The visitor went away before all of the body had come. The answer is for the log.
+    #[error("the visitor is gone")]
+    VisitorGone,
     /// The visitor's body was refused or did not come.
     #[error("{}", body_words(.0))]
     VisitorBody(#[source] BodyFault),
@@ -104,6 +107,7 @@ impl Refusal {
             Self::UserUnknown | Self::LoginBusy(_) | Self::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::VisitorGone => StatusCode::from_u16(GONE).unwrap_or(StatusCode::BAD_REQUEST),
             Self::VisitorBody(fault) => body_status(fault),
             Self::NoWebSocket => StatusCode::BAD_GATEWAY,
             Self::Upstream(fault) => upstream_status(fault),
@@ -129,6 +133,7 @@ impl Refusal {
             Self::Resend(_) => "resent",
             Self::Denied(denial) => denial.word(),
             Self::UserUnknown | Self::Store(_) => "store-outage",
+            Self::VisitorGone => "visitor-gone",
             Self::VisitorBody(_) => "body",
             Self::NoWebSocket => "no-websocket",
             Self::Upstream(_) => "app",
@@ -193,9 +198,15 @@ impl Refusal {
 
     /// Whether what follows on the connection can no longer be trusted to be a request.
     const fn ends_the_connection(&self) -> bool {
-        matches!(self, Self::Admit(_) | Self::VisitorBody(_))
+        matches!(
+            self,
+            Self::Admit(_) | Self::VisitorGone | Self::VisitorBody(_)
+        )
     }
 }
+
+/// The status of a request whose visitor went away, as nginx writes it down. Nobody gets it.
+pub(super) const GONE: u16 = 499;
 
 fn denied_status(denial: &Denial) -> StatusCode {
     match denial.sentence() {
@@ -317,10 +328,19 @@ impl From<Unserved> for Refusal {
     }
 }
 
+impl From<BodyFault> for Refusal {
+    fn from(fault: BodyFault) -> Self {
+        match &fault {
+            BodyFault::VisitorGone(broken) if broken.is_gone() => Self::VisitorGone,
+            _ => Self::VisitorBody(fault),
+        }
+    }
+}
+
 impl From<UpstreamFault> for Refusal {
     fn from(fault: UpstreamFault) -> Self {
         match fault {
-            UpstreamFault::VisitorBody(fault) => Self::VisitorBody(fault),
+            UpstreamFault::VisitorBody(fault) => fault.into(),
             fault => Self::Upstream(fault),
         }
     }

@@ -98,7 +98,7 @@ impl Resend {
         }
         let mut body = Body::visitor(body, limits).refusing_trailers();
         if let Err(fault) = body.hold(FORM_BYTES_MAX).await {
-            return Refusal::VisitorBody(fault);
+            return fault.into();
         }
         let form = body.held().filter(|form| form.len() <= FORM_BYTES_MAX);
         let Some(fields) = form.map(fields) else {

@@ -189,7 +189,7 @@ impl Gateway {
         };
         if witness.reads_body {
             let held = body.hold(typed::BODY_BYTES_MAX).await;
-            held.map_err(Refusal::VisitorBody)?;
+            held?;
         }
         if !witness.read(head, body) {
             *heard = None;

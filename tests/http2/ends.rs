@@ -7,11 +7,11 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::frames::{
-    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, Frames, GOAWAY, HEADERS, PING,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame, get,
+    ACK, CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, Frames, GOAWAY, HEADERS,
+    PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame, get,
 };
 use crate::support::body::{fed, full};
-use crate::support::{App, Gate, Setup, eventually};
+use crate::support::{App, Gate, Raw, Setup, eventually};
 
 const NO_ERROR: u32 = 0;
 const PROTOCOL_ERROR: u32 = 1;
@@ -29,6 +29,49 @@ fn post(gate: &Gate, length: &str) -> Vec<(String, String)> {
     fields[0].1 = "POST".to_owned();
     fields.push(("content-length".to_owned(), length.to_owned()));
     fields
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_begin_with_its_settings_is_not_served() {
+    let app = App::plain().await;
+    let gate = Gate::in_front_of(&app).await;
+    let head = block(&refs(&get(&gate, "/")));
+    let asks = frame(HEADERS, END_HEADERS | END_STREAM, 1, &head);
+    for first in [
+        Vec::new(),
+        frame(SETTINGS, ACK, 0, &[]),
+        frame(PING, 0, 0, &[0; 8]),
+    ] {
+        let mut frames = Frames::begin_with(&gate, &[first, asks.clone()].concat()).await;
+        assert_eq!(frames.closing().await, Some(PROTOCOL_ERROR));
+    }
+    assert!(app.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_its_visitor_breaks_off_is_logged_as_that() {
+    let app = App::serving(|request: Request<Incoming>| async move {
+        let whole = http_body_util::BodyExt::collect(request.into_body()).await;
+        Response::new(full(if whole.is_ok() { "whole" } else { "broken" }))
+    })
+    .await;
+    let gate = Gate::in_front_of(&app).await;
+
+    let mut frames = Frames::open(&gate).await;
+    frames.request(1, 0, &refs(&post(&gate, "10"))).await;
+    frames.send(DATA, 0, 1, b"12345").await;
+    eventually("the app is asked", async || app.seen().first().map(drop)).await;
+    frames.send(RST_STREAM, 0, 1, &CANCEL.to_be_bytes()).await;
+    assert_eq!(gate.access_log(1).await[0]["refusal"], "visitor-gone");
+
+    let mut raw = Raw::tls(&gate, "localhost").await;
+    raw.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+        .await;
+    eventually("the app is asked", async || app.seen().get(1).map(drop)).await;
+    drop(raw);
+    let lines = gate.access_log(2).await;
+    assert_eq!(lines[1]["refusal"], "visitor-gone");
+    assert_eq!(lines[1]["status"], 499);
 }
 
 #[tokio::test]

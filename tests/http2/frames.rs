@@ -79,6 +79,15 @@ impl Frames {
 
     /// The same with settings of its own.
     pub async fn open_with(gate: &Gate, settings: &[(u16, u32)]) -> Self {
+        let settings: Vec<u8> = settings
+            .iter()
+            .flat_map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
+            .collect();
+        Self::begin_with(gate, &frame(SETTINGS, 0, 0, &settings)).await
+    }
+
+    /// A connection that begins with these bytes after the preface.
+    pub async fn begin_with(gate: &Gate, first: &[u8]) -> Self {
         let stream = TcpStream::connect(gate.https()).await.expect("the gateway");
         let name = "localhost".try_into().expect("a server name");
         let stream = gate.tls(true).connect(name, stream).await;
@@ -91,11 +100,7 @@ impl Frames {
             },
         };
         frames.bytes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        let settings: Vec<u8> = settings
-            .iter()
-            .flat_map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
-            .collect();
-        frames.send(SETTINGS, 0, 0, &settings).await;
+        frames.bytes(first).await;
         frames
     }
 

@@ -98,7 +98,7 @@ impl Gateway {
         // Made as large as it can get at once: a vector that grows leaves copies behind that nobody wipes.
         let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX as usize));
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(Refusal::VisitorBody)?;
+            let frame = frame?;
             if let Ok(data) = frame.into_data() {
                 bytes.extend_from_slice(&data);
             }

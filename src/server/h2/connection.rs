@@ -125,6 +125,9 @@ where
 
     /// Why the connection is to be left at once, if it is.
     fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        if self.noise.begins_badly() {
+            return Poll::Ready(Reason::PROTOCOL_ERROR);
+        }
         if let Poll::Ready(abuse) = self.poll_abuse(cx) {
             self.streams.core.meter.count(Count::ConnectionsAbused);
             let peer = self.streams.arrival.peer;

@@ -20,6 +20,8 @@ const PREFACE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 9;
 
 const DATA: u8 = 0;
+const SETTINGS: u8 = 4;
+const ACK: u8 = 1;
 const HEADERS: u8 = 1;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
@@ -44,6 +46,8 @@ pub(super) struct Noise {
     bytes_written: Cell<u64>,
     head_is_open: Cell<bool>,
     heard: Cell<bool>,
+    /// Whether the first frame was what it has to be; `None` before it.
+    begins_well: Cell<Option<bool>>,
 }
 
 impl Noise {
@@ -55,6 +59,7 @@ impl Noise {
             bytes_written: Cell::new(0),
             head_is_open: Cell::new(false),
             heard: Cell::new(false),
+            begins_well: Cell::new(None),
         }
     }
 
@@ -63,6 +68,11 @@ impl Noise {
         let caused = self.bytes_written.get() / BYTES_PER_UPDATE;
         self.useless.get() > USELESS_IN_A_ROW
             || self.updates.get() > caused.saturating_add(UPDATES_UNCAUSED)
+    }
+
+    /// Whether the peer began with anything but its settings (RFC 9113 3.4).
+    pub(super) fn begins_badly(&self) -> bool {
+        self.begins_well.get() == Some(false)
     }
 
     /// Whether a header block has begun and not ended.
@@ -141,6 +151,10 @@ impl<I> Heard<I> {
 
     fn judge(&mut self, kind: u8, flags: u8) {
         let noise = &self.noise;
+        if noise.begins_well.get().is_none() {
+            let begins_well = kind == SETTINGS && flags & ACK == 0;
+            noise.begins_well.set(Some(begins_well));
+        }
         match kind {
             HEADERS | CONTINUATION => {
                 noise.head_is_open.set(true);
@@ -265,6 +279,19 @@ mod tests {
         let ended = [begun, frame(CONTINUATION, END_HEADERS, 1)].concat();
         assert!(!heard(&ended, 5).head_is_open());
         assert!(heard(&ended[..ended.len() - 1], 5).head_is_open());
+    }
+
+    #[test]
+    fn a_connection_begins_with_settings() {
+        assert!(!heard(&[], 1).begins_badly());
+        let settings = [frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS, 3)].concat();
+        for piece in [1, 7, 1000] {
+            assert!(!heard(&settings, piece).begins_badly(), "{piece}");
+            assert!(!heard(&settings[..8], piece).begins_badly(), "{piece}");
+            for bad in [frame(SETTINGS, ACK, 0), frame(HEADERS, END_HEADERS, 3)] {
+                assert!(heard(&bad, piece).begins_badly(), "{piece}");
+            }
+        }
     }
 
     #[test]

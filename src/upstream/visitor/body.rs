@@ -1,5 +1,6 @@
 //! The body of a request, as it comes.
 
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -33,6 +34,36 @@ pub enum Broken {
     /// The stream was reset, or its connection ended.
     #[error("the HTTP/2 stream failed")]
     Http2(#[source] h2::Error),
+}
+
+impl Broken {
+    /// Whether the visitor went away, and did nothing else that is wrong.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Http1(fault) => fault.is_incomplete_message() || has_hung_up(fault),
+            Self::Http2(fault) => {
+                fault.is_reset() && fault.is_remote() || fault.is_io() || fault.is_go_away()
+            }
+        }
+    }
+}
+
+/// Whether the end of the connection is at the bottom of it.
+fn has_hung_up(fault: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(fault);
+    while let Some(deeper) = cause {
+        if let Some(io) = deeper.downcast_ref::<io::Error>() {
+            return matches!(
+                io.kind(),
+                ErrorKind::UnexpectedEof
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+            );
+        }
+        cause = deeper.source();
+    }
+    false
 }
 
 impl Incoming {
