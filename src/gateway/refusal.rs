@@ -330,9 +330,10 @@ impl From<Unserved> for Refusal {
 
 impl From<BodyFault> for Refusal {
     fn from(fault: BodyFault) -> Self {
-        match &fault {
-            BodyFault::VisitorGone(broken) if broken.is_gone() => Self::VisitorGone,
-            _ => Self::VisitorBody(fault),
+        if fault.is_visitor_gone() {
+            Self::VisitorGone
+        } else {
+            Self::VisitorBody(fault)
         }
     }
 }

@@ -28,7 +28,7 @@ impl Handshake {
     /// Makes an extended CONNECT the GET that opens a WebSocket in HTTP/1.1. Whatever the visitor says of keys goes.
     pub fn begin(head: &mut Parts) -> Self {
         let key = BASE64.encode(&random_bytes::<16>());
-        let accept = accept_of(&key);
+        let accept = proof_of(&key);
         head.method = Method::GET;
         head.version = Version::HTTP_11;
         hop::keep_websocket_upgrade(&mut head.headers);
@@ -49,7 +49,7 @@ impl Handshake {
         let key = keys.next().and_then(|key| key.to_str().ok());
         let key = key.filter(|_| keys.next().is_none());
         Self {
-            accept: key.map(|key| accept_of(key.trim())),
+            accept: key.map(|key| proof_of(key.trim())),
             is_ours: false,
         }
     }
@@ -74,9 +74,15 @@ impl Handshake {
     }
 }
 
-fn accept_of(key: &str) -> String {
+fn proof_of(key: &str) -> String {
     let proof = [key.as_bytes(), GUID].concat();
     BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &proof).as_ref())
+}
+
+/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key`.
+pub fn accept_of(key: &HeaderValue) -> Option<HeaderValue> {
+    let key = key.to_str().ok()?;
+    HeaderValue::try_from(proof_of(key.trim())).ok()
 }
 
 #[cfg(test)]
@@ -87,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc() {
-        let accept = accept_of("dGhlIHNhbXBsZSBub25jZQ==");
+        let accept = proof_of("dGhlIHNhbXBsZSBub25jZQ==");
         assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
@@ -111,7 +117,7 @@ mod tests {
         let [key] = keys[..] else {
             panic!("one key: {keys:?}");
         };
-        let right = accept_of(key.to_str().unwrap());
+        let right = proof_of(key.to_str().unwrap());
 
         let says = |accepts: &[&str]| {
             let mut headers = HeaderMap::new();

@@ -270,6 +270,13 @@ pub enum BodyFault {
     AppStalled,
 }
 
+impl BodyFault {
+    /// Whether the visitor went away, and did nothing else that is wrong.
+    pub fn is_visitor_gone(&self) -> bool {
+        matches!(self, Self::VisitorGone(broken) if broken.is_gone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

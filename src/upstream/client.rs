@@ -8,7 +8,6 @@ use http_body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::UpstreamSettings;
-use super::address::Address;
 use super::aside::aside;
 use super::body::Body;
 use super::fault::{Unanswered, UpstreamFault};
@@ -29,8 +28,9 @@ pub(super) async fn exchange(
     mut request: Box<Request<Body>>,
     early: Option<TellEarly<'_>>,
 ) -> Result<Response<Body>, Unanswered> {
-    // HTTP/2 cannot carry what shall be upgraded.
-    let mut http_1_only = request.headers().contains_key(UPGRADE);
+    // Few apps take on HTTP/2 what shall be upgraded, so that is not tried where there is another way.
+    let upgrades = request.headers().contains_key(UPGRADE);
+    let mut http_1_only = upgrades;
     let mut is_second = false;
     loop {
         let known = known(upstream, http_1_only, is_second);
@@ -45,6 +45,11 @@ pub(super) async fn exchange(
             Link::Single(connection) => {
                 let lease = Lease::new(Rc::clone(upstream), connection, place);
                 http1::attempt(lease, request, reused, early).await
+            }
+            Link::Shared(connection) if upgrades => {
+                let asked =
+                    http2::websocket::attempt(&connection, &upstream.settings, place, request);
+                aside(asked).await
             }
             Link::Shared(connection) => {
                 let settings = &upstream.settings;
@@ -169,9 +174,6 @@ async fn new_link(
     upstream: &Rc<Upstream>,
     http_1_only: bool,
 ) -> Result<(Link, bool), UpstreamFault> {
-    if http_1_only && matches!(upstream.settings.address, Address::H2c { .. }) {
-        return Err(UpstreamFault::NoUpgrade);
-    }
     let shares = upstream.shares(http_1_only);
     let limit = upstream.settings.connect_timeout;
     let made = async {

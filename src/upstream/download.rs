@@ -12,8 +12,10 @@ use super::balance::InFlight;
 use super::body::{BodyFault, ScreenTrailers, screened};
 use super::duplex::Duplex;
 use super::flow::Flow;
-use super::http1::{Answer, Switched};
+use super::http1::Answer;
+use super::http2::websocket::Joining;
 use super::patience::Patience;
+use super::tunnel::AppStream;
 
 /// The body of an app's response. It holds the connection or its stream: read to its end it gives that back to the pool,
 /// dropped before it ends it.
@@ -31,6 +33,8 @@ pub struct AppBody {
 pub(super) enum Source {
     Http1(Answer),
     Http2(Flow),
+    /// No body: the app has opened a WebSocket on a stream of HTTP/2.
+    WebSocket(Box<Joining>),
 }
 
 impl AppBody {
@@ -72,19 +76,31 @@ impl AppBody {
         match &mut self.source {
             Source::Http1(answer) => answer.move_to(places),
             Source::Http2(flow) => flow.move_to(places),
+            Source::WebSocket(joining) => joining.move_to(places),
         }
     }
 
     /// Whether the app has switched protocols, and there is no body at all.
     pub(super) fn is_switched(&self) -> bool {
-        matches!(&self.source, Source::Http1(answer) if answer.is_switched())
+        match &self.source {
+            Source::Http1(answer) => answer.is_switched(),
+            Source::Http2(_) => false,
+            Source::WebSocket(_) => true,
+        }
     }
 
     /// The stream of an app that has switched protocols, and the place that it goes on to hold.
-    pub(super) fn into_switched(self) -> Option<(Switched, OwnedSemaphorePermit)> {
+    pub(super) fn into_switched(self) -> Option<(AppStream, OwnedSemaphorePermit)> {
         match self.source {
-            Source::Http1(answer) => answer.into_switched(),
+            Source::Http1(answer) => {
+                let (stream, place) = answer.into_switched()?;
+                Some((Box::pin(stream), place))
+            }
             Source::Http2(_) => None,
+            Source::WebSocket(joining) => {
+                let (stream, place) = joining.into_stream()?;
+                Some((Box::pin(stream), place))
+            }
         }
     }
 
@@ -145,6 +161,7 @@ impl Source {
             // It does so by itself, as it knows first.
             Self::Http1(_) => {}
             Self::Http2(flow) => flow.give_back(),
+            Self::WebSocket(_) => {}
         }
     }
 
@@ -153,6 +170,8 @@ impl Source {
         match self {
             Self::Http1(answer) => answer.cut(),
             Self::Http2(flow) => flow.cut(),
+            // It ends with whoever holds it.
+            Self::WebSocket(_) => {}
         }
     }
 
@@ -160,6 +179,7 @@ impl Source {
         match self {
             Self::Http1(answer) => answer.is_end(),
             Self::Http2(flow) => flow.is_end(),
+            Self::WebSocket(_) => true,
         }
     }
 
@@ -167,6 +187,7 @@ impl Source {
         match self {
             Self::Http1(answer) => answer.size_hint(),
             Self::Http2(flow) => flow.size_hint(),
+            Self::WebSocket(_) => SizeHint::with_exact(0),
         }
     }
 
@@ -174,6 +195,7 @@ impl Source {
         match self {
             Self::Http1(answer) => answer.poll_part(cx),
             Self::Http2(flow) => flow.poll_part(cx),
+            Self::WebSocket(_) => Poll::Ready(None),
         }
     }
 }

@@ -72,8 +72,10 @@ pub enum UpstreamFault {
     /// `101 Switching Protocols` to a request that did not ask for it. 502.
     #[error("the app switched protocols without being asked")]
     UnaskedUpgrade,
-    /// The app speaks HTTP/2 alone, in which there is no `Upgrade`. 502.
-    #[error("the app speaks HTTP/2 without TLS, where connections cannot be upgraded")]
+    /// The app speaks HTTP/2 alone, and does not say that it takes WebSockets there (RFC 8441). 502.
+    #[error(
+        "the app speaks HTTP/2 without TLS and takes no WebSockets there (SETTINGS_ENABLE_CONNECT_PROTOCOL)"
+    )]
     NoUpgrade,
     /// A body in a transfer coding other than `chunked`. 502.
     #[error("the app's answer has a transfer coding other than chunked")]

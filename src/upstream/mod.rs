@@ -10,7 +10,8 @@
 //! pool      how many requests at once, which connection, who waits
 //! client    one request: which connection it gets, and the one safe retry
 //! http1     on a connection of its own, polled where its answer is awaited; what comes is read strictly by `scan`
-//! http2     on a connection that many share; `pour` sends a body, `flow` reads one, `pulse` asks whether the app is there
+//! http2     on a connection that many share; `pour` sends a body, `flow` reads one, `pulse` asks whether the app is there;
+//!           `websocket` opens one there, `streamed` carries its bytes
 //! framing   what of a head says where a message ends: written by us, never passed on
 //! stream    a socket to an app, with TLS or without; `tls` has the certificates
 //! patience  how long the next part of a response may be waited for
@@ -49,6 +50,7 @@ mod pool;
 mod pour;
 mod pulse;
 mod stream;
+mod streamed;
 mod tls;
 mod until;
 mod upload;

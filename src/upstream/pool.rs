@@ -194,7 +194,8 @@ impl Upstream {
     pub(super) const fn shares(&self, http_1_only: bool) -> bool {
         match self.settings.address {
             Address::Tcp { .. } | Address::Unix(_) => false,
-            Address::H2c { .. } | Address::Tls { .. } => !http_1_only,
+            Address::H2c { .. } => true,
+            Address::Tls { .. } => !http_1_only,
         }
     }
 

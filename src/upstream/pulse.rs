@@ -23,6 +23,20 @@ impl Pulse {
         }
     }
 
+    /// Waits until the app has answered a ping, or is gone.
+    pub(super) fn poll_beat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(pings) = &mut self.pings else {
+            return Poll::Ready(());
+        };
+        if self.asked.is_none() {
+            if pings.send_ping(Ping::opaque()).is_err() {
+                return Poll::Ready(());
+            }
+            self.asked = Some(Stopwatch::start());
+        }
+        pings.poll_pong(cx).map(|_pong| self.asked = None)
+    }
+
     /// False if a ping has stayed without an answer for too long. Asks again if none is on its way.
     pub(super) fn beats(&mut self) -> bool {
         let Some(pings) = &mut self.pings else {

@@ -9,3 +9,4 @@ mod abuse;
 mod malformed;
 mod slow;
 mod websocket;
+mod websocket_up;

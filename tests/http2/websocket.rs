@@ -20,10 +20,10 @@ use crate::frames::{DATA, END_STREAM, Frames, SETTINGS};
 use crate::support::body::{Body, full};
 use crate::support::{App, DEADLINE, Gate, Setup, eventually};
 
-type Sender = SendRequest<Empty<Bytes>>;
+pub type Sender = SendRequest<Empty<Bytes>>;
 
 /// One HTTP/2 connection, once the gateway has said what it can do.
-async fn connect(gate: &Gate) -> Sender {
+pub async fn connect(gate: &Gate) -> Sender {
     let stream = TcpStream::connect(gate.https()).await.expect("the gateway");
     let name = "localhost".try_into().expect("a server name");
     let stream = gate.tls(true).connect(name, stream).await;
@@ -46,13 +46,13 @@ fn authority(gate: &Gate) -> String {
     format!("localhost:{}", gate.https().port())
 }
 
-fn plain(gate: &Gate, path: &str) -> Request<Empty<Bytes>> {
+pub fn plain(gate: &Gate, path: &str) -> Request<Empty<Bytes>> {
     let uri = format!("https://{}{path}", authority(gate));
     Request::get(uri).body(Empty::new()).expect("a request")
 }
 
 /// What Chrome and Firefox send.
-fn open(gate: &Gate, protocol: &'static str, fields: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+pub fn open(gate: &Gate, protocol: &'static str, fields: &[(&str, &str)]) -> Request<Empty<Bytes>> {
     let mut request = Request::builder()
         .method(Method::CONNECT)
         .uri(format!("https://{}/ws?room=1", authority(gate)))
@@ -120,12 +120,12 @@ async fn echo_app() -> (App, Arc<AtomicUsize>) {
     (app, gone)
 }
 
-async fn upgraded(answer: Response<Incoming>) -> TokioIo<Upgraded> {
+pub async fn upgraded(answer: Response<Incoming>) -> TokioIo<Upgraded> {
     let upgraded = tokio::time::timeout(DEADLINE, hyper::upgrade::on(answer)).await;
     TokioIo::new(upgraded.expect("in time").expect("a tunnel"))
 }
 
-async fn echoes(stream: &mut TokioIo<Upgraded>, bytes: &[u8]) {
+pub async fn echoes(stream: &mut TokioIo<Upgraded>, bytes: &[u8]) {
     let (mut read, mut write) = tokio::io::split(stream);
     let mut back = vec![0; bytes.len()];
     let both = async {

@@ -16,7 +16,6 @@ mod switched;
 
 pub(super) use answer::Answer;
 pub(super) use connection::Connection;
-pub(super) use switched::Switched;
 
 use std::future::poll_fn;
 use std::io;

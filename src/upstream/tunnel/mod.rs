@@ -8,7 +8,7 @@ mod frames;
 mod way;
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use self::frames::close_frame;
 use self::way::Way;
 use super::balance::InFlight;
 use super::body::Body;
-use super::http1::Switched;
 use super::visitor::{NotOpened, Upgrade};
 
 /// How long the other direction may go on when one has ended.
@@ -86,9 +85,17 @@ pub fn app_side(response: &mut Response<Body>) -> Option<AppSide> {
     })
 }
 
+/// A stream of bytes from and to an app.
+pub(super) type AppStream = Pin<Box<dyn BothWays>>;
+
+/// What can be read and written.
+pub trait BothWays: AsyncRead + AsyncWrite {}
+
+impl<T: AsyncRead + AsyncWrite> BothWays for T {}
+
 /// The app's side of a tunnel that is to be.
 pub struct AppSide {
-    stream: Switched,
+    stream: AppStream,
     place: OwnedSemaphorePermit,
     /// What the streams count as until they have ended, where somebody counts.
     _counted: Option<InFlight>,

@@ -12,6 +12,7 @@ mod aside;
 mod body;
 mod upgrade;
 
+pub use super::streamed::Streamed;
 pub use aside::{Aside, Interim};
 pub use body::{Broken, Incoming};
-pub use upgrade::{NotOpened, Opened, Streamed, Upgrade};
+pub use upgrade::{NotOpened, Opened, Upgrade};

@@ -2,8 +2,17 @@
 //!
 //! On the h2 crate itself: hyper's client has a channel and a task for each request between us and it. The only tasks
 //! here are the one that moves a connection's bytes, and one for a body that is still going up when its answer has come.
+//!
+//! ```text
+//! shared      the connection
+//! websocket   a WebSocket on a stream of it
+//! ```
 
-use std::cell::{Cell, RefCell};
+mod shared;
+pub(super) mod websocket;
+
+pub(super) use self::shared::Shared;
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,126 +20,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
-use super::UpstreamSettings;
-use super::body::Body;
-use super::client::{Again, Failure, TellEarly, patience, spare};
-use super::download::{AppBody, Source};
-use super::fault::UpstreamFault;
-use super::flow::Flow;
-use super::framing;
-use super::pour::{Pour, PourFault};
-use super::pulse::Pulse;
-use super::stream::Stream;
-use super::upload::Progress;
-use crate::base::causes::Causes;
+use crate::upstream::UpstreamSettings;
+use crate::upstream::body::Body;
+use crate::upstream::client::{Again, Failure, TellEarly, patience, spare};
+use crate::upstream::download::{AppBody, Source};
+use crate::upstream::fault::UpstreamFault;
+use crate::upstream::flow::Flow;
+use crate::upstream::framing;
+use crate::upstream::pour::{Pour, PourFault};
+use crate::upstream::upload::Progress;
 
-/// How much of one body may be on its way to us or wait here for its visitor.
-const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-/// The largest window there is.
-const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 /// How many interim responses one request may get. An app sends one or two.
 const INTERIM_MAX: u8 = 32;
-
-/// A connection of HTTP/2. Dropped, it closes.
-pub(super) struct Shared {
-    sender: SendRequest<Bytes>,
-    active: Cell<usize>,
-    /// How many times the pool's sweeper has found it idle.
-    sweeps: Cell<u8>,
-    retired: Cell<bool>,
-    pulse: RefCell<Pulse>,
-    gone: Rc<Cell<bool>>,
-    driver: AbortHandle,
-}
-
-impl Shared {
-    /// Speaks HTTP/2 on `stream`.
-    pub(super) async fn open(
-        stream: Stream,
-        settings: &UpstreamSettings,
-    ) -> Result<Rc<Self>, UpstreamFault> {
-        let header_bytes = u32::try_from(settings.header_bytes).unwrap_or(u32::MAX);
-        let streams = u32::try_from(settings.connections).unwrap_or(u32::MAX);
-        // Each stream's window at once: else a few visitors who read slowly would hold up all others.
-        let window = STREAM_WINDOW_BYTES.saturating_mul(streams.max(1));
-        let (sender, mut connection) = Builder::new()
-            .enable_push(false)
-            .max_header_list_size(header_bytes)
-            .initial_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(window.min(WINDOW_BYTES_MAX))
-            .handshake(stream)
-            .await
-            .map_err(UpstreamFault::Http2)?;
-        let pulse = Pulse::new(connection.ping_pong(), settings.connect_timeout);
-        let gone = Rc::<Cell<bool>>::default();
-        let tell = Rc::clone(&gone);
-        let driver = tokio::task::spawn_local(async move {
-            if let Err(fault) = connection.await {
-                tracing::debug!(
-                    error = %Causes(&fault),
-                    "connection to the app ended"
-                );
-            }
-            tell.set(true);
-        });
-        Ok(Rc::new(Self {
-            sender,
-            active: Cell::new(0),
-            sweeps: Cell::new(0),
-            retired: Cell::new(false),
-            pulse: RefCell::new(pulse),
-            gone,
-            driver: driver.abort_handle(),
-        }))
-    }
-
-    /// Whether it is there and still takes requests, as far as is known.
-    pub(super) fn is_usable(&self) -> bool {
-        !self.retired.get() && !self.gone.get()
-    }
-
-    /// Whether the app takes one more request on it at once.
-    pub(super) fn has_room(&self) -> bool {
-        self.active.get() < self.sender.current_max_send_streams().max(1)
-    }
-
-    /// How many sweeps have found it idle, this one included. One that is busy is felt for its pulse, and ends if it has
-    /// none: many wait for it, and more would come.
-    pub(super) fn sweep(&self) -> u8 {
-        let sweeps = match self.active.get() {
-            0 => self.sweeps.get().saturating_add(1),
-            _ => {
-                if !self.pulse.borrow_mut().beats() {
-                    self.retire();
-                    self.driver.abort();
-                }
-                0
-            }
-        };
-        self.sweeps.set(sweeps);
-        sweeps
-    }
-
-    /// It takes no more requests; those that it has go on.
-    fn retire(&self) {
-        self.retired.set(true);
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
 
 /// One request's hold on a place and a stream. Dropped, it resets the stream, if that has not ended, and gives the place
 /// back.
@@ -152,7 +61,7 @@ impl Drop for Rest {
 }
 
 impl StreamLease {
-    fn new(
+    pub(super) fn new(
         connection: &Rc<Shared>,
         place: OwnedSemaphorePermit,
         settings: &UpstreamSettings,
@@ -174,6 +83,11 @@ impl StreamLease {
         };
         self.place = Some(place);
         true
+    }
+
+    /// Its place, which goes on to be held elsewhere.
+    pub(super) fn take_place(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.place.take()
     }
 
     /// The response has ended. If the app has answered before it had the whole request, what is left of it still goes up,
@@ -257,7 +171,7 @@ pub(super) async fn attempt(
 }
 
 /// The app has seen nothing of `request`, or has said that it did nothing about it.
-fn unprocessed(
+pub(super) fn unprocessed(
     fault: h2::Error,
     mut lease: StreamLease,
     request: Option<Box<Request<Body>>>,
@@ -366,7 +280,7 @@ impl Asking<'_> {
 }
 
 /// Makes an app's response ours.
-fn accept(
+pub(super) fn accept(
     response: Response<RecvStream>,
     mut lease: StreamLease,
     pour: Option<Pour>,
