@@ -191,9 +191,10 @@ class Behind:
 class Proxies:
     """Starts proxies by name. A name is what a table shows."""
 
-    def __init__(self, place, binary, peer_logs=False, lua=None):
+    def __init__(self, place, binary, profiled, peer_logs=False, lua=None):
         self._place = place
         self._binary = Path(binary).resolve()
+        self._profiled = Path(profiled).resolve()
         self._peer_logs = peer_logs
         self._lua = Path(lua).resolve() if lua else None
 
@@ -222,6 +223,9 @@ class Proxies:
         )
 
     def _cloakroom(self, name, port, behind, variant):
+        binary = self._profiled if "profiled" in variant else self._binary
+        if not binary.exists():
+            raise Missing(f"{binary}: scripts/release-pgo builds it")
         (self._place.path / name).mkdir(exist_ok=True)
         text = self._fill(
             CLOAKROOM,
@@ -233,7 +237,7 @@ class Proxies:
             app=f"unix:{behind.unix}" if "unix" in variant else f"http://{behind.tcp}",
             log="off" if "log off" in variant else self._place.path / f"{name}.access",
         )
-        return [self._binary, "run", "--config", self._place.write(f"{name}.toml", text)]
+        return [binary, "run", "--config", self._place.write(f"{name}.toml", text)]
 
     def _nginx(self, name, port, behind, variant, load="", http="", access=""):
         text = self._fill(

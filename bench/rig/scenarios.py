@@ -7,6 +7,9 @@ from . import idle
 from .load import percentile
 
 
+OURS = ("cloakroom", "cloakroom, profiled")
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A load. `figure` names what the table shows and `better` says which way is up."""
@@ -17,7 +20,7 @@ class Scenario:
     run: object
     better: str = "less"
     peers: tuple = ("nginx", "haproxy")
-    ours: tuple = ("cloakroom",)
+    ours: tuple = OURS
     # Slow peers that are shown for comparison and are asked for by --all.
     others: tuple = ()
     websocket: bool = False
@@ -157,9 +160,9 @@ def settled(server):
 SLOW = ("lua-resty-session", "caddy", "apache-session")
 ALL = [
     Scenario("h1-small", "HTTP/1.1, small", "CPU µs/request", per_request("/"), others=SLOW,
-             ours=("cloakroom", "cloakroom, sessions off", "cloakroom, unix")),
+             ours=(*OURS, "cloakroom, sessions off", "cloakroom, unix")),
     Scenario("h2-small", "HTTP/2, small", "CPU µs/request", per_request("/", h2=True), others=SLOW,
-             ours=("cloakroom", "cloakroom, sessions off", "cloakroom, unix")),
+             ours=(*OURS, "cloakroom, sessions off", "cloakroom, unix")),
     Scenario("h1-10k", "HTTP/1.1, 10 KiB", "CPU µs/request", per_request("/10k"), others=("caddy",)),
     Scenario("h2-10k", "HTTP/2, 10 KiB", "CPU µs/request", per_request("/10k", h2=True)),
     Scenario("h1-1m", "HTTP/1.1, 1 MiB", "MiB/s", throughput("/1m"), better="more"),
@@ -172,7 +175,7 @@ ALL = [
     Scenario("latency-h1", "latency at half of nginx's most, HTTP/1.1", "p99 ms", latency()),
     Scenario("latency-h2", "latency at half of nginx's most, HTTP/2", "p99 ms", latency(h2=True)),
     Scenario("idle-h1", "memory of an idle connection, HTTP/1.1", "KiB/connection", idle_memory(idle.idle_h1),
-             repeats_most=3),
+             ours=OURS[:1], repeats_most=3),
     Scenario("idle-h2", "memory of an idle connection, HTTP/2, indexed fields", "KiB/connection",
-             idle_memory(idle.idle_h2), repeats_most=3),
+             idle_memory(idle.idle_h2), ours=OURS[:1], repeats_most=3),
 ]
