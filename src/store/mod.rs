@@ -17,6 +17,8 @@ mod fault;
 
 pub mod catalogue;
 
+pub mod notes;
+
 pub mod memory;
 
 pub mod sqlite;
@@ -38,6 +40,7 @@ pub use answer::Answer;
 pub use catalogue::{Catalogue, Cursor, Node, NodeKey, Page};
 pub use fate::Fate;
 pub use fault::StoreFault;
+pub use notes::{NOTE_BYTES_MAX, Note, NoteKey, Notes};
 
 use crate::base::clock::Time;
 use crate::session::{Commit, Committed, Opening, Ticket, TicketKey};
@@ -60,4 +63,9 @@ pub trait Store: Send + Sync {
 
     /// The list of its sessions, if the engine keeps one.
     fn catalogue(&self) -> Option<&dyn Catalogue>;
+
+    /// Its notes, if the engine keeps any.
+    fn notes(&self) -> Option<&dyn Notes> {
+        None
+    }
 }

@@ -61,12 +61,12 @@ async fn a_database_without_schema_is_refused_until_it_is_migrated() {
     let (code, said) = done(folder.path(), &["store", "migrate"]);
     assert_eq!(
         (code, said.trim()),
-        (Some(0), "the schema is made: version 1")
+        (Some(0), "the schema is made: version 2")
     );
     let (code, said) = done(folder.path(), &["store", "migrate"]);
     assert_eq!(
         (code, said.trim()),
-        (Some(0), "the schema is up to date: version 1")
+        (Some(0), "the schema is up to date: version 2")
     );
 
     let nobody = text.replace(&database.addr().to_string(), "127.0.0.1:1");

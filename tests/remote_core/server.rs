@@ -11,9 +11,9 @@ use std::time::Duration;
 use cloakroom::base::clock::Time;
 use cloakroom::session::{Session, TicketKey, UserKey};
 use cloakroom::store::remote::driver::{
-    Driver, Found, Listener, Revision, Row, RowChange, Writing, Written,
+    Driver, Found, Listener, NoteSwap, Revision, Row, RowChange, Writing, Written,
 };
-use cloakroom::store::{Cursor, Node, Page, StoreFault};
+use cloakroom::store::{Cursor, Node, Note, NoteKey, Page, StoreFault};
 use tokio::sync::watch;
 
 /// The server.
@@ -26,6 +26,7 @@ struct State {
     rows: HashMap<[u8; 32], Stored>,
     tickets: HashMap<TicketKey, [u8; 32]>,
     nodes: HashMap<String, Node>,
+    notes: HashMap<NoteKey, Note>,
     links: Vec<Link>,
 }
 
@@ -295,6 +296,24 @@ impl Driver for Link {
             return Err(broken());
         }
         Ok(written)
+    }
+
+    async fn note(&self, key: NoteKey, _: Time) -> Result<Option<Vec<u8>>, StoreFault> {
+        let state = self.server.lock();
+        Ok(state.notes.get(&key).map(|note| note.value.clone()))
+    }
+
+    async fn swap_note(&self, swap: &NoteSwap) -> Result<bool, StoreFault> {
+        let mut state = self.server.lock();
+        let found = state.notes.get(&swap.key).map(|note| note.value.clone());
+        if found != swap.expected {
+            return Ok(false);
+        }
+        match &swap.new {
+            Some(note) => state.notes.insert(swap.key, note.clone()),
+            None => state.notes.remove(&swap.key),
+        };
+        Ok(true)
     }
 
     async fn of_user(&self, _: &UserKey, _: Time) -> Result<Vec<Session>, StoreFault> {

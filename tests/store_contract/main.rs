@@ -31,6 +31,8 @@ mod clocks;
 
 mod nodes;
 
+mod notes;
+
 mod costs;
 
 mod alike;

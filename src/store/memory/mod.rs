@@ -9,15 +9,17 @@
 //! a session changes while that session is locked, so that it follows whatever happens to it, and nothing stays behind.
 
 mod list;
+mod notes;
 mod roll;
 
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use self::notes::Board;
 use self::roll::{Roll, Users};
 use super::by_key::ByKey;
-use super::{Answer, Catalogue, Fate, Store, StoreFault};
+use super::{Answer, Catalogue, Fate, Notes, Store, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{
     Closed, Commit, Committed, Effects, Opening, Session, Terms, Ticket, TicketKey,
@@ -39,6 +41,7 @@ struct Shelf {
     shards: Vec<Shard>,
     roll: Roll,
     users: Users,
+    board: Board,
     /// The part of the roll where the next sweep goes on.
     sweep_at: AtomicUsize,
 }
@@ -60,6 +63,7 @@ impl MemoryStore {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             roll: Roll::new(),
             users: Users::new(),
+            board: Board::default(),
             sweep_at: AtomicUsize::new(0),
         }))
     }
@@ -68,6 +72,10 @@ impl MemoryStore {
     pub fn tickets(&self) -> usize {
         let count = |shard: &Shard| shard.read().unwrap_or_else(PoisonError::into_inner).len();
         self.0.shards.iter().map(count).sum()
+    }
+
+    fn board(&self) -> &Board {
+        &self.0.board
     }
 
     /// How many sessions its index of users leads to.
@@ -102,7 +110,7 @@ impl Store for MemoryStore {
     fn sweep(&self, now: Time, at_most: usize) -> Answer<usize> {
         let shelf = Arc::clone(&self.0);
         Answer::later(async move {
-            let mut removed = 0;
+            let mut removed = shelf.board.sweep(now, at_most);
             for _ in 0..SHARDS {
                 removed += shelf.sweep_one_part(now, at_most - removed);
                 if removed >= at_most {
@@ -116,6 +124,10 @@ impl Store for MemoryStore {
     }
 
     fn catalogue(&self) -> Option<&dyn Catalogue> {
+        Some(self)
+    }
+
+    fn notes(&self) -> Option<&dyn Notes> {
         Some(self)
     }
 }

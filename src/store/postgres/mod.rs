@@ -19,6 +19,8 @@ mod rows;
 
 mod nodes;
 
+mod notes;
+
 mod watch;
 
 mod pool;
@@ -36,8 +38,8 @@ pub use tls::TlsFault;
 
 use self::pool::Connections;
 use self::watch::{Crier, Own, Watch};
-use super::remote::driver::{Driver, Found, Listener, Revision, Writing, Written};
-use super::{Cursor, Node, Page, StoreFault};
+use super::remote::driver::{Driver, Found, Listener, NoteSwap, Revision, Writing, Written};
+use super::{Cursor, Node, NoteKey, Page, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
 
@@ -156,6 +158,14 @@ impl Driver for PostgresDriver {
 
     async fn announce(&self, node: &Node, now: Time) -> Result<Vec<Node>, StoreFault> {
         nodes::announce(&self.connections, node, now).await
+    }
+
+    async fn note(&self, key: NoteKey, now: Time) -> Result<Option<Vec<u8>>, StoreFault> {
+        notes::get(&self.connections, key, now).await
+    }
+
+    async fn swap_note(&self, swap: &NoteSwap) -> Result<bool, StoreFault> {
+        notes::swap(&self.connections, swap).await
     }
 
     async fn watch(&self, listener: Arc<dyn Listener>) -> Infallible {

@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::fault::PostgresFault;
 use super::millis;
+use super::notes::SWEEP as SWEEP_NOTES;
 use super::pool::{Connections, Parameter};
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, stored};
@@ -238,8 +239,9 @@ pub(super) async fn sweep(
              WHERE at < clock_timestamp() - interval '1 minute' LIMIT $1 FOR UPDATE SKIP LOCKED), \
          gone AS (DELETE FROM cloakroom.changes c USING old WHERE c.ctid = old.ctid RETURNING 1) \
          SELECT count(*) FROM gone";
+    let notes = count(connections, SWEEP_NOTES, &parameters).await?;
     while count(connections, sql, &[(&CHANGES_BATCH, Type::INT8)]).await? >= CHANGES_BATCH {}
-    Ok(usize::try_from(removed).unwrap_or_default())
+    Ok(usize::try_from(removed + notes).unwrap_or_default())
 }
 
 async fn count(

@@ -12,7 +12,7 @@ use super::tls::Tls;
 use crate::base::clock::Time;
 
 /// What brings the schema from each version to the next; it begins with none. A step that was released is never edited.
-const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version that is needed here.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -33,22 +33,24 @@ const FACT: &str = "SELECT value FROM cloakroom.facts WHERE name = 'schema_versi
 
 /// What the version promises. The number alone does not tell that a function is as it is called here, nor what the user
 /// of the address may do, and either would show with the first visitor only.
-const FUNCTIONS: [&str; 4] = [
+const FUNCTIONS: [&str; 5] = [
     "cloakroom.born(bigint)",
     "cloakroom.find(bytea, bigint, bigint)",
     "cloakroom.write(bigint, bigint, bigint, bytea[], bigint[], bigint[], bigint[], bytea[], text[], bytea[], bytea[], \
      bytea[], bytea[])",
     "cloakroom.changes_since(text, bigint[], bigint)",
+    "cloakroom.swap_note(bytea, bigint, bytea, bytea, bigint, bigint, bigint)",
 ];
 
 /// Each table with the rights on it that are used.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     ("cloakroom.facts", "SELECT, INSERT"),
     ("cloakroom.sessions", "SELECT, INSERT, UPDATE, DELETE"),
     ("cloakroom.tickets", "SELECT, INSERT, DELETE"),
     ("cloakroom.changes", "SELECT, INSERT, UPDATE, DELETE"),
     ("cloakroom.epoch", "SELECT, INSERT"),
     ("cloakroom.nodes", "SELECT, INSERT, UPDATE, DELETE"),
+    ("cloakroom.notes", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
 /// The first thing that is missing (no right named), or that the user may not do. Of several rights in one text, the

@@ -6,6 +6,7 @@
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::session::{FAMILIES, Root, Session, TicketKey, UserKey};
+use crate::store::NoteKey;
 
 /// What the names of all keys begin with, unless the address says otherwise.
 pub(super) const PREFIX: &str = "cloakroom:";
@@ -30,6 +31,11 @@ impl Family {
 
     pub fn of(key: &TicketKey) -> Self {
         Self(key.family())
+    }
+
+    /// Where a note is kept: as its key has it, so that notes lie evenly.
+    pub fn of_note(key: &NoteKey) -> Self {
+        Self(key.0[0] % FAMILIES)
     }
 
     pub fn all() -> impl Iterator<Item = Self> {
@@ -119,6 +125,12 @@ impl Names {
     /// The same without the user.
     pub fn user_before_hash(&self, family: Family) -> String {
         format!("{}u:{{{}}}:", self.prefix, family.tag())
+    }
+
+    /// Holds a note.
+    pub fn note(&self, family: Family, key: &NoteKey) -> String {
+        let key = BASE64URL_NOPAD.encode(&key.0);
+        format!("{}n:{{{}}}:{key}", self.prefix, family.tag())
     }
 
     /// Holds which nodes there are.

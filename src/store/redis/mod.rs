@@ -28,6 +28,8 @@ mod walk;
 
 mod nodes;
 
+mod notes;
+
 mod glance;
 
 mod watch;
@@ -50,8 +52,8 @@ use self::servers::Servers;
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
-use crate::store::remote::driver::{Driver, Found, Listener, Revision, Writing, Written};
-use crate::store::{Cursor, Node, Page, StoreFault};
+use crate::store::remote::driver::{Driver, Found, Listener, NoteSwap, Revision, Writing, Written};
+use crate::store::{Cursor, Node, NoteKey, Page, StoreFault};
 
 /// Moves rows to and from Redis or Valkey.
 pub struct RedisDriver {
@@ -164,6 +166,14 @@ impl Driver for RedisDriver {
 
     async fn announce(&self, node: &Node, now: Time) -> Result<Vec<Node>, StoreFault> {
         nodes::announce(&self.servers, node, now).await
+    }
+
+    async fn note(&self, key: NoteKey, now: Time) -> Result<Option<Vec<u8>>, StoreFault> {
+        notes::get(&self.servers, key, now).await
+    }
+
+    async fn swap_note(&self, swap: &NoteSwap) -> Result<bool, StoreFault> {
+        notes::swap(&self.servers, swap).await
     }
 
     async fn watch(&self, listener: Arc<dyn Listener>) -> Infallible {

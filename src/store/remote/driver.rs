@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
-use crate::store::{Cursor, Node, Page, StoreFault};
+use crate::store::{Cursor, Node, Note, NoteKey, Page, StoreFault};
 
 /// One kind of server. It moves rows and decides nothing.
 ///
@@ -74,6 +74,17 @@ pub trait Driver: Send + Sync + 'static {
         node: &Node,
         now: Time,
     ) -> impl Future<Output = Result<Vec<Node>, StoreFault>> + Send;
+
+    /// See [`Notes::get`](crate::store::Notes::get).
+    fn note(
+        &self,
+        key: NoteKey,
+        now: Time,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreFault>> + Send;
+
+    /// See [`Notes::swap`](crate::store::Notes::swap). One that puts a note is done once, however often it is sent; one that
+    /// removes a note and is sent twice may answer that it was not done.
+    fn swap_note(&self, swap: &NoteSwap) -> impl Future<Output = Result<bool, StoreFault>> + Send;
 
     /// Tells `listener` what is written, by whomever, for as long as it runs. It mends its own channel, and calls
     /// [`Listener::lost`] whenever something may have been missed.
@@ -146,6 +157,21 @@ pub struct RowChange {
     pub file: Vec<TicketKey>,
     /// Tickets that lead nowhere afterwards.
     pub unfile: Vec<TicketKey>,
+}
+
+/// A note to be put in the place of another.
+#[derive(Clone, Debug)]
+pub struct NoteSwap {
+    /// Which.
+    pub key: NoteKey,
+    /// What must be there; `None`: nothing.
+    pub expected: Option<Vec<u8>>,
+    /// What shall be there; `None`: nothing.
+    pub new: Option<Note>,
+    /// Which writing this is.
+    pub revision: Revision,
+    /// When.
+    pub now: Time,
 }
 
 /// What came of a [`Writing`].

@@ -29,6 +29,8 @@ mod listing;
 
 mod take_over;
 
+mod notes;
+
 use std::error::Error;
 use std::future::Future;
 use std::io;
@@ -40,7 +42,7 @@ pub use self::driver::Driver;
 use self::opens::Asking;
 use self::shared::{Patience, Reply, Shared};
 use self::thread::Thread;
-use super::{Answer, Catalogue, Fate, Store, StoreFault};
+use super::{Answer, Catalogue, Fate, Notes, Store, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{Commit, Committed, Opening, Terms, Ticket, TicketKey};
 
@@ -185,6 +187,10 @@ impl<D: Driver> Store for RemoteStore<D> {
     }
 
     fn catalogue(&self) -> Option<&dyn Catalogue> {
+        Some(self)
+    }
+
+    fn notes(&self) -> Option<&dyn Notes> {
         Some(self)
     }
 }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use self::own::{Own, open_by_itself};
 use self::shadow::{as_noted, as_shadowed};
-use super::{Answer, Catalogue, Fate, Store};
+use super::{Answer, Catalogue, Fate, Notes, Store};
 use crate::base::clock::Time;
 use crate::cookie::attributes::TicketCookie;
 use crate::session::{Commit, Committed, Opening, Terms, Ticket, TicketKey};
@@ -120,5 +120,9 @@ impl Store for SealedStore {
     /// None: the list of its sessions is in the browsers.
     fn catalogue(&self) -> Option<&dyn Catalogue> {
         None
+    }
+
+    fn notes(&self) -> Option<&dyn Notes> {
+        self.revocations.as_ref()?.notes()
     }
 }

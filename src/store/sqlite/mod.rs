@@ -11,6 +11,7 @@ mod fates;
 mod fault;
 mod list;
 mod nodes;
+mod notes;
 mod open;
 mod place;
 mod reader;
@@ -37,7 +38,7 @@ use self::reader::Reader;
 pub use self::schema::SCHEMA_VERSION;
 use self::writer::{Asked, Writer};
 use super::known::{Entry, Known};
-use super::{Answer, Catalogue, Fate, Store, StoreFault};
+use super::{Answer, Catalogue, Fate, Notes, Store, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{Commit, Committed, Opening, Terms, Ticket, TicketKey};
 
@@ -236,6 +237,10 @@ impl Store for SqliteStore {
     }
 
     fn catalogue(&self) -> Option<&dyn Catalogue> {
+        Some(self)
+    }
+
+    fn notes(&self) -> Option<&dyn Notes> {
         Some(self)
     }
 }

@@ -13,7 +13,7 @@ use crate::base::clock::Time;
 const APPLICATION_ID: i32 = 0x636c_6f6b;
 
 /// The schema that this version writes; `PRAGMA user_version` of the file.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 
 /// The ticket table leads to a session; everything else that is known of a session, its tickets included, is in its
 /// record (see `session/stored.rs`), so that a row can be read, moved and exported by itself.
@@ -47,6 +47,16 @@ const VERSION_2: &str = "
         seen INTEGER NOT NULL,        -- milliseconds since 1970
         node TEXT NOT NULL            -- JSON
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Small values with an end. A gateway of version 2 that still runs knows nothing of them.
+const VERSION_3: &str = "
+    CREATE TABLE notes (
+        key   BLOB PRIMARY KEY,       -- a hash of what the note is for
+        until INTEGER NOT NULL,       -- milliseconds since 1970
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX notes_by_until ON notes (until);
 ";
 
 /// Makes the schema in an empty file, and takes an older one to this version, step by step in one transaction. Steps are
@@ -85,11 +95,14 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, now: Time) -> Re
 }
 
 fn take_on_from(version: i32, transaction: &Transaction<'_>, born: Time) -> rusqlite::Result<()> {
-    if version == 0 {
-        transaction.execute_batch(VERSION_1)?;
-        return transaction.pragma_update(None, "application_id", APPLICATION_ID);
+    match version {
+        0 => {
+            transaction.execute_batch(VERSION_1)?;
+            return transaction.pragma_update(None, "application_id", APPLICATION_ID);
+        }
+        1 => transaction.execute_batch(VERSION_2)?,
+        _ => return transaction.execute_batch(VERSION_3),
     }
-    transaction.execute_batch(VERSION_2)?;
     let born = i64::try_from(born.as_millis()).unwrap_or(i64::MAX);
     transaction.execute(
         "INSERT INTO facts (name, value) VALUES ('born', ?1)",

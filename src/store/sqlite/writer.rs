@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::claim::Claim;
 use super::company::Company;
 use super::nodes::announce;
+use super::notes::{self, Swap};
 use super::place::Place;
 use super::rows::{data_version, index_the_unindexed, remove_over};
 use super::work::{Work, Written};
@@ -29,7 +30,8 @@ const BATCH_MAX: usize = 256;
 /// Something for the writer to do.
 pub(super) enum Job {
     Commit(Box<Commit>, Claim, Asked<Committed>),
-    /// Removes up to so many sessions that are over.
+    Swap(Box<Swap>, Claim, Asked<bool>),
+    /// Removes up to so many sessions and notes that are over.
     Sweep(Time, usize, Asked<usize>),
     End(TicketKey, Time, Asked<bool>),
     TakeOver(Vec<Session>, Asked<usize>),
@@ -220,8 +222,18 @@ impl Job {
                     work.commit(commit)?
                 });
             }
+            Self::Swap(swap, claim, asked) => {
+                asked.answer = Some(if asked.reply.is_closed() || !claim.take() {
+                    Err(StoreFault::Timeout)
+                } else {
+                    swap.is_done_in(work.transaction)?
+                });
+            }
             Self::Sweep(now, at_most, asked) => {
-                asked.answer = Some(Ok(remove_over(work.transaction, *now, *at_most)?));
+                let (now, at_most) = (*now, *at_most);
+                let sessions = remove_over(work.transaction, now, at_most)?;
+                let notes = notes::remove_over(work.transaction, now, at_most - sessions)?;
+                asked.answer = Some(Ok(sessions + notes));
             }
             Self::End(key, now, asked) => asked.answer = Some(work.end(key, *now)?),
             Self::TakeOver(sessions, asked) => {
@@ -243,7 +255,7 @@ impl Job {
         match self {
             Self::Commit(_, _, asked) => asked.answer(failure),
             Self::Sweep(_, _, asked) | Self::TakeOver(_, asked) => asked.answer(failure),
-            Self::End(_, _, asked) => asked.answer(failure),
+            Self::Swap(_, _, asked) | Self::End(_, _, asked) => asked.answer(failure),
             Self::Announce(_, _, asked) => asked.answer(failure),
             Self::Look | Self::Stop => {}
         }

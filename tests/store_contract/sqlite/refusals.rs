@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cloakroom::store::sqlite::{SqliteSettings, SqliteStore, StoreOpenFault};
+use cloakroom::store::sqlite::{SCHEMA_VERSION, SqliteSettings, SqliteStore, StoreOpenFault};
 use tempfile::TempDir;
 
 use crate::rig::*;
@@ -35,14 +35,15 @@ fn refusal(path: &Path) -> StoreOpenFault {
 
 #[test]
 fn a_newer_schema_is_refused_and_left_alone() {
-    let (_folder, path) = spoiled(|path| raw(path).pragma_update(None, "user_version", 3).unwrap());
+    let (_folder, path) =
+        spoiled(|path| raw(path).pragma_update(None, "user_version", 99).unwrap());
     let fault = refusal(&path);
     assert!(
         matches!(
             fault,
             StoreOpenFault::NewerSchema {
-                found: 3,
-                known: 2,
+                found: 99,
+                known: SCHEMA_VERSION,
                 ..
             }
         ),

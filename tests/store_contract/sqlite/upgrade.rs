@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cloakroom::base::clock::Time;
 use cloakroom::session::{Closed, KeyId, Opening, Outcome, Session, Ticket, Turn, UserKey, stored};
-use cloakroom::store::sqlite::{SqliteSettings, SqliteStore};
+use cloakroom::store::sqlite::{SCHEMA_VERSION, SqliteSettings, SqliteStore};
 use cloakroom::store::{Catalogue, Node, Store};
 use rusqlite::params;
 use tempfile::TempDir;
@@ -113,7 +113,7 @@ async fn what_version_1_kept_is_there_after_the_migration() {
     let version: i32 = raw(&path)
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, SCHEMA_VERSION);
     let store = open_sqlite(&path).unwrap();
     commit(&store, &alices, put("sid"), after(1)).await;
     assert!(store.end(&alices.key(), after(2)).await.unwrap());

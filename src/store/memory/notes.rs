@@ -1,0 +1,105 @@
+//! Notes in the memory of this process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::MemoryStore;
+use crate::base::clock::Time;
+use crate::store::{Answer, Note, NoteKey, Notes, StoreFault};
+
+/// How much all notes may weigh, keys included.
+const BYTES_MAX: usize = 32 << 20;
+/// What a note takes besides its value.
+const NOTE_COST: usize = 128;
+
+/// All notes. One lock: few requests have anything to do with a note.
+#[derive(Default)]
+pub(super) struct Board(Mutex<Sheet>);
+
+#[derive(Default)]
+struct Sheet {
+    notes: HashMap<NoteKey, Note>,
+    bytes: usize,
+}
+
+impl Board {
+    // A change is done in one call, so a panic cannot leave it half done and poisoning says nothing.
+    fn sheet(&self) -> MutexGuard<'_, Sheet> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes what has ended, up to so many; tells how many it removed.
+    pub(super) fn sweep(&self, now: Time, at_most: usize) -> usize {
+        let mut sheet = self.sheet();
+        let over = sheet.notes.iter().filter(|(_, note)| note.until <= now);
+        let over: Vec<NoteKey> = over.map(|(key, _)| *key).take(at_most).collect();
+        over.iter().for_each(|key| sheet.remove(key));
+        over.len()
+    }
+}
+
+impl Sheet {
+    fn current(&self, key: &NoteKey, now: Time) -> Option<&[u8]> {
+        let note = self.notes.get(key).filter(|note| now < note.until)?;
+        Some(&note.value)
+    }
+
+    fn remove(&mut self, key: &NoteKey) {
+        if let Some(note) = self.notes.remove(key) {
+            self.bytes = self.bytes.saturating_sub(weight(&note));
+        }
+    }
+
+    /// Puts a note in; false when there is no room.
+    fn put(&mut self, key: NoteKey, note: Note, now: Time) -> bool {
+        let more = weight(&note);
+        let fits = |bytes: usize| bytes.saturating_add(more) <= BYTES_MAX;
+        self.remove(&key);
+        if !fits(self.bytes) {
+            self.notes.retain(|_, note| now < note.until);
+            self.bytes = self.notes.values().map(weight).sum();
+        }
+        let has_room = fits(self.bytes);
+        if has_room {
+            self.bytes += more;
+            self.notes.insert(key, note);
+        }
+        has_room
+    }
+}
+
+const fn weight(note: &Note) -> usize {
+    note.value.len() + NOTE_COST
+}
+
+impl Notes for MemoryStore {
+    fn get(&self, key: NoteKey, now: Time) -> Answer<Option<Vec<u8>>> {
+        let sheet = self.board().sheet();
+        Answer::now(sheet.current(&key, now).map(<[u8]>::to_vec))
+    }
+
+    fn swap(
+        &self,
+        key: NoteKey,
+        expected: Option<Vec<u8>>,
+        new: Option<Note>,
+        now: Time,
+    ) -> Answer<bool> {
+        let mut sheet = self.board().sheet();
+        if sheet.current(&key, now) != expected.as_deref() {
+            return Answer::now(false);
+        }
+        let has_room = match new {
+            None => {
+                sheet.remove(&key);
+                true
+            }
+            Some(note) => sheet.put(key, note, now),
+        };
+        if has_room {
+            Answer::now(true)
+        } else {
+            Answer::fault(StoreFault::Overloaded)
+        }
+    }
+}

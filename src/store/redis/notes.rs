@@ -1,0 +1,58 @@
+//! Notes as the server holds them: which writing, until when, and the value.
+
+use std::sync::Arc;
+
+use super::ask::{Ask, Lua};
+use super::fault::RedisFault;
+use super::keys::Family;
+use super::rows::read;
+use super::servers::Servers;
+use crate::base::clock::Time;
+use crate::store::remote::driver::NoteSwap;
+use crate::store::{NoteKey, StoreFault};
+
+static SWAP: Lua = Lua::new(include_str!("swap_note.lua"));
+
+/// Of the revision and of the end, in hexadecimal digits.
+const WORD_CHARS: usize = 16;
+
+pub(super) async fn get(
+    servers: &Arc<Servers>,
+    key: NoteKey,
+    now: Time,
+) -> Result<Option<Vec<u8>>, StoreFault> {
+    let family = Family::of_note(&key);
+    let ask = Ask::command("GET", servers.names().note(family, &key));
+    let found: Option<Vec<u8>> = read(servers.call(family, &ask).await?)?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let (head, value) = found
+        .split_at_checked(2 * WORD_CHARS)
+        .ok_or(RedisFault::Strange)?;
+    let until = std::str::from_utf8(&head[WORD_CHARS..]).ok();
+    let until = until.and_then(|until| u64::from_str_radix(until, 16).ok());
+    let until = Time::from_millis(until.ok_or(RedisFault::Strange)?);
+    Ok((now < until).then(|| value.to_vec()))
+}
+
+pub(super) async fn swap(servers: &Arc<Servers>, swap: &NoteSwap) -> Result<bool, StoreFault> {
+    let family = Family::of_note(&swap.key);
+    let new = swap.new.as_ref();
+    let stays = new.map_or(0, |note| note.until.since(swap.now).as_millis().max(1));
+    let ask = Ask::script(&SWAP, vec![servers.names().note(family, &swap.key)])
+        .with(word(swap.revision.0))
+        .with(word(swap.now.as_millis()))
+        .with(u8::from(swap.expected.is_some()))
+        .with(swap.expected.as_deref().unwrap_or_default())
+        .with(u8::from(new.is_some()))
+        .with(new.map_or(&[][..], |note| &note.value))
+        .with(word(new.map_or(0, |note| note.until.as_millis())))
+        .with(stays.to_string());
+    let done: u8 = read(servers.call_to_keep(family, &ask).await?)?;
+    Ok(done == 1)
+}
+
+fn word(number: u64) -> String {
+    format!("{number:016x}")
+}
