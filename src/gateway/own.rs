@@ -56,18 +56,17 @@ impl Gateway {
         (arrival, hops): (&Arrival, &Hops),
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
-        let form = site.form.as_ref().map(|form| Asked {
+        let asked = Asked {
             site,
-            form,
             head,
             admitted,
             arrival,
             hops,
-        });
-        match (site.own_page(&admitted.path), form) {
+        };
+        match (site.own_page(&admitted.path), &site.form) {
             (Some("/jwks.json"), _) if site.stamp.asserts() => Ok(self.public_keys(&head.method)),
-            (Some("/login"), Some(asked)) => self.login_page(asked, body, line).await,
-            (Some("/logout"), Some(asked)) => self.logout_page(asked, line).await,
+            (Some("/login"), Some(form)) => self.login_page((asked, form), body, line).await,
+            (Some("/logout"), Some(_)) => self.logout_page(asked, line).await,
             _ => Err(Refusal::OwnPath),
         }
     }

@@ -12,7 +12,7 @@ use super::super::{Arrival, Gateway};
 use crate::base::secret::Secret;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::Hops;
-use crate::login::form::{FormLogin, Typed};
+use crate::login::form::Typed;
 use crate::login::typed::{self, Unread};
 use crate::upstream::visitor::Incoming;
 use crate::upstream::{Body, BodyLimits};
@@ -25,11 +25,10 @@ const NAVIGATION: [(&str, &str); 2] = [
     ("sec-fetch-mode", "navigate"),
 ];
 
-/// A request for one of the pages.
+/// A request for a page of ours.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Asked<'a> {
     pub(in super::super) site: &'a Site,
-    pub(in super::super) form: &'a FormLogin,
     pub(in super::super) head: &'a Parts,
     pub(in super::super) admitted: &'a Admitted,
     pub(in super::super) arrival: &'a Arrival,
@@ -38,7 +37,7 @@ pub(in super::super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// Refuses whoever is no person, as far as the browser tells.
-    pub(super) fn is_for_people(&self) -> Result<(), Refusal> {
+    pub(in super::super) fn is_for_people(&self) -> Result<(), Refusal> {
         let headers: &HeaderMap = &self.head.headers;
         let says =
             |(name, value): (&str, &str)| headers.get_all(name).iter().all(|sent| sent == value);
@@ -50,7 +49,7 @@ impl Asked<'_> {
     }
 
     /// Where it comes from, other hosts of the site counting as foreign.
-    pub(super) fn provenance(&self) -> Provenance {
+    pub(in super::super) fn provenance(&self) -> Provenance {
         let own = format!("https://{}", self.admitted.authority);
         Provenance::of(&self.head.method, &self.head.headers, |origin| {
             origin.eq_ignore_ascii_case(&own)
@@ -88,7 +87,10 @@ impl Filled {
 
 impl Gateway {
     /// The body of a form, whole.
-    pub(super) async fn read_form(&self, body: Incoming) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    pub(in super::super) async fn read_form(
+        &self,
+        body: Incoming,
+    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let most = self.body_limits.bytes_max.unwrap_or(BODY_BYTES_MAX);
         let limits = BodyLimits {
             bytes_max: Some(most.min(BODY_BYTES_MAX)),

@@ -43,14 +43,14 @@ impl Gateway {
     /// The page at `login`: shows the form, and judges what was typed into it.
     pub(super) async fn login_page(
         &self,
-        asked: Asked<'_>,
+        (asked, form): (Asked<'_>, &FormLogin),
         body: Incoming,
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
         asked.is_for_people()?;
         match asked.head.method {
-            Method::GET | Method::HEAD => self.show_login(asked, line).await,
-            Method::POST => self.log_in(asked, body, line).await,
+            Method::GET | Method::HEAD => self.show_login((asked, form), line).await,
+            Method::POST => self.log_in((asked, form), body, line).await,
             _ => Ok(not_allowed("GET, HEAD, POST")),
         }
     }
@@ -86,7 +86,7 @@ impl Gateway {
 
     async fn show_login(
         &self,
-        asked: Asked<'_>,
+        (asked, form): (Asked<'_>, &FormLogin),
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
         let cookies = self.screen_in(asked.site, &asked.head.headers)?;
@@ -97,13 +97,13 @@ impl Gateway {
         let wanted = typed::value(query.as_bytes(), "return_to").ok().flatten();
         let wanted = wanted.as_ref().map(|wanted| wanted.expose().as_str());
         let return_to = way_on(wanted, &asked.site.prefix);
-        let page = self.form_page(asked, &visit, (&return_to, ""), None, line);
+        let page = self.form_page((asked.site, form), &visit, (&return_to, ""), None, line);
         Ok(page.answer_with(StatusCode::OK))
     }
 
     async fn log_in(
         &self,
-        asked: Asked<'_>,
+        (asked, form): (Asked<'_>, &FormLogin),
         body: Incoming,
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
@@ -136,7 +136,7 @@ impl Gateway {
         let user = typed.user.clone();
         let shown = (return_to.as_str(), user.as_str());
         if visit.is_frozen() || token != self.token(asked.site, &visit) {
-            let page = self.form_page(asked, &visit, shown, Some(ENGLISH.stale), line);
+            let page = self.form_page((asked.site, form), &visit, shown, Some(ENGLISH.stale), line);
             return Ok(page.answer_with(StatusCode::CONFLICT));
         }
         let now = self.clock.now();
@@ -145,12 +145,18 @@ impl Gateway {
             address: line.client_ip,
             account: Some(&user),
         };
-        let attempt = self.begin_attempt(who, &asked.form.limits, now, &line.request_id)?;
-        let account = match asked.form.check(typed, &self.logins, now).await {
+        let attempt = self.begin_attempt(who, &form.limits, now, &line.request_id)?;
+        let account = match form.check(typed, &self.logins, now).await {
             Ok(Ok(account)) => account,
             Ok(Err(denied)) => {
                 self.tell_denied(denied, &user, asked.site, line);
-                let page = self.form_page(asked, &visit, shown, Some(ENGLISH.denied), line);
+                let page = self.form_page(
+                    (asked.site, form),
+                    &visit,
+                    shown,
+                    Some(ENGLISH.denied),
+                    line,
+                );
                 let mut answer = page.answer_with(StatusCode::UNAUTHORIZED);
                 // A 401 names a scheme (RFC 9110 15.5.2); for one that they do not know browsers open no dialogue.
                 let challenge = format!("Session realm=\"{}\"", asked.site.name);
@@ -168,7 +174,7 @@ impl Gateway {
         self.attempts.succeeded(attempt, true, now);
         let turn = Turn::LogIn {
             user: Some(Box::new(user_from(account, asked.site, now))),
-            carry: asked.form.carry,
+            carry: form.carry,
         };
         let by = (asked, cookies, &from);
         let (answer, took) = self
@@ -184,7 +190,7 @@ impl Gateway {
     }
 
     /// The visitor's session as it is; none begins, and none is kept alive.
-    async fn look(
+    pub(super) async fn look(
         &self,
         asked: Asked<'_>,
         cookies: &Cookies<'_>,
@@ -199,19 +205,19 @@ impl Gateway {
     /// `shown` are the way back and who was typed before.
     fn form_page<'a>(
         &self,
-        asked: Asked<'a>,
+        (site, form): (&'a Site, &'a FormLogin),
         visit: &'a Visit,
         shown: (&'a str, &'a str),
         fault: Option<&'a str>,
         line: &mut Line,
     ) -> Tied<'a> {
-        let user = user_of(visit, asked.site);
+        let user = user_of(visit, site);
         line.user = user.map(|user| user.id.clone());
         Tied {
-            form: asked.form,
+            form,
             return_to: shown.0,
             typed: shown.1,
-            token: self.token(asked.site, visit),
+            token: self.token(site, visit),
             fault,
             user: user.map(|user| user.id.as_str()),
         }
@@ -231,7 +237,7 @@ impl Gateway {
 
     /// Has the session take its turn, and dresses the answer as that of an app: cookies of before go as they would there.
     /// Tells too whether the store took the turn.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         (asked, cookies, from): (Asked<'_>, Cookies<'_>, &Provenance),
         visit: Visit,
