@@ -20,6 +20,8 @@ mod home;
 
 pub mod record;
 
+mod root_text;
+
 pub mod expiry;
 
 pub mod change;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::expiry::Expiry;
 use super::home::Home;
+use super::root_text;
 use super::ticket::Root;
 use crate::base::clock::Time;
 use crate::base::framed;
@@ -26,7 +27,7 @@ pub struct Record {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        with = "root_text_option"
+        with = "root_text::option"
     )]
     pub bond: Option<Box<Root>>,
     /// How often each site has cleared all that it has in the browser, since something was bound. Boxed, because hardly
@@ -342,53 +343,5 @@ fn value_bytes(value: &Value) -> usize {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|item| value_bytes(item) + 1).sum(),
         Value::Object(map) => map_bytes(map),
-    }
-}
-
-mod root_text_option {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::{Root, root_text};
-
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Text(#[serde(with = "root_text")] Root);
-
-    pub fn serialize<S: Serializer>(
-        root: &Option<Box<Root>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match root {
-            Some(root) => root_text::serialize(root, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Box<Root>>, D::Error> {
-        Option::<Text>::deserialize(deserializer).map(|text| text.map(|Text(root)| Box::new(root)))
-    }
-}
-
-mod root_text {
-    use data_encoding::BASE64URL_NOPAD;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::Root;
-
-    pub fn serialize<S: Serializer>(root: &Root, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64URL_NOPAD.encode(&root.0))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = BASE64URL_NOPAD
-            .decode(text.as_bytes())
-            .map_err(D::Error::custom)?;
-        bytes
-            .try_into()
-            .map(Root)
-            .map_err(|_| D::Error::custom("a root has 32 bytes"))
     }
 }
