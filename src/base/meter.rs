@@ -54,6 +54,7 @@ counts! {
     DirectivesMalformed => "directives_malformed", "X-Session-* directives that could not be read.";
     DirectivesDistrusted => "directives_distrusted", "X-Session-* directives of apps that are not trusted to give them.";
     LoginsRequired => "logins_required", "Requests that were sent or told to log in, because a rule of their path demands it.";
+    PicksRequired => "picks_required", "Requests that were led to the page of sessions, because their user has to pick which of too many ends.";
     AccessDenied => "access_denied", "Requests of visitors who lack what a rule of their path demands: a group, a network, a method.";
     FormsResent => "forms_resent", "Forms of other sites that were sent again from the site's own origin (cross_site = \"resend\").";
     LoginsSeen => "logins_seen", "Logins of apps that the watch saw succeed.";
@@ -72,6 +73,7 @@ counts! {
     FormLogouts => "form_logouts", "Logouts on the gateway's own page.";
     SessionsStored => "sessions_stored", "Sessions that got a record in the store.";
     SessionsTurnedAway => "sessions_turned_away", "Sessions that did not begin because their address had begun session.max_new_per_ip in its hour.";
+    SessionsEndedByUser => "sessions_ended_by_user", "Other sessions that users ended on the page of their sessions.";
     SessionsCrowdedOut => "sessions_crowded_out", "Sessions ended because their user had more than session.max_per_user.";
     TicketsRotated => "tickets_rotated", "Sessions that got a new ticket, on schedule or because the app asked for it.";
     SessionsEnded => "sessions_ended", "Sessions that were ended by request.";

@@ -102,6 +102,7 @@ mirrored! {
         rotation_grace: Span = Span::secs(10),
         max_bytes: Bytes = Bytes(64 << 10),
         max_per_user: u32 = 0,
+        over_limit: OverLimit = OverLimit::Oldest,
         max_new_per_ip: u32 = 1500,
         keys: Keys = Keys::default(),
         cookie: Cookie = Cookie::default(),
@@ -323,6 +324,16 @@ pub(super) enum App {
     Address(String),
     /// The same, and more.
     Table(AppTable),
+}
+
+/// `session.over_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OverLimit {
+    /// The oldest session ends.
+    Oldest,
+    /// The user is asked which one ends, where they log in on a page of ours.
+    Ask,
 }
 
 /// `session.store.engine`.

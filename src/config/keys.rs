@@ -170,6 +170,7 @@ pub const KEYS: &[Key] = &[
     now("session.rotation_grace", Duration),
     now("session.max_bytes", Size),
     now("session.max_per_user", Count),
+    now("session.over_limit", one_of(&["oldest", "ask"])),
     now("session.max_new_per_ip", Count),
     later("session.clear_site_data"),
     now("session.keys", Table),

@@ -146,6 +146,8 @@ pub struct Sessions {
     pub expire_at_browser_close: bool,
     /// The most sessions that a user has at a time; past it the oldest ends. `None`: no limit.
     pub max_per_user: Option<u32>,
+    /// Whether the user is asked which one ends, where they log in on a page of ours.
+    pub asks_over_limit: bool,
     /// The most sessions without a user that an address begins in an hour. `None`: no limit.
     pub max_new_per_ip: Option<u32>,
     /// Whether what an open stream carries keeps its session alive.

@@ -2,14 +2,26 @@
 
 use std::sync::Arc;
 
-use http::header::{HOST, HeaderValue};
+use http::HeaderMap;
+use http::header::{HOST, HeaderValue, USER_AGENT};
 use http::request::Parts;
 
 use super::Gateway;
 use super::access_log::{Entry, Line};
 use super::reason::Reason;
 use super::refusal::{GONE, Refusal};
+use super::site::Site;
 use crate::headers::forwarded::Hops;
+
+impl Line {
+    /// The request is for `site`, where somebody may log in.
+    pub(super) fn at(&mut self, site: &Site, headers: &HeaderMap) {
+        self.site = Some(Arc::clone(&site.name));
+        if site.binds_users() {
+            self.agent = headers.get(USER_AGENT).cloned();
+        }
+    }
+}
 
 impl Gateway {
     pub(super) fn begin_line(&self, head: &Parts, hops: &Hops) -> Entry {
@@ -37,6 +49,7 @@ impl Gateway {
             host,
             path: self.sites.loggable(head.uri.path()),
             site: None,
+            agent: None,
             reason: Reason::None,
             session: None,
             user: None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Time};
 use crate::base::meter::{Count, Meter};
-use crate::session::{Record, Session, State, Terms, TicketKey};
+use crate::session::{Record, Root, Session, Terms, TicketKey, User};
 use crate::store::{Store, StoreFault};
 
 /// After so long the others have looked: longer than a store may take to answer by default.
@@ -25,6 +25,8 @@ pub struct Crowd {
     pub terms: Terms,
     /// How many a user may have; at least one.
     pub most: usize,
+    /// Whether users are asked which session ends, where there is a page for that.
+    pub asks: bool,
     /// The time of day.
     pub clock: Clock,
     /// Where it is counted.
@@ -91,16 +93,37 @@ impl Crowd {
         Ok(spared)
     }
 
+    /// Whether `user` has as many sessions as they may, but for the one with the root `was`. Those that wait do not count.
+    /// When the store does not answer they may come in: there is a second look.
+    pub async fn is_full(&self, user: &User, was: Option<Root>, now: Time) -> bool {
+        let Some(catalogue) = self.store.catalogue() else {
+            return false;
+        };
+        let counts = |session: &&Session| {
+            let record = &session.record;
+            session.belongs_to(user, &self.terms, now)
+                && !record.waits()
+                && Some(record.root) != was
+        };
+        match catalogue.of_user(&user.key(), now).await {
+            Ok(sessions) => sessions.iter().filter(counts).count() >= self.most,
+            Err(fault) => {
+                self.meter.count(Count::StoreFaults);
+                tracing::warn!(error = %Causes(&fault), "a user who may have too many sessions is not asked which one ends");
+                false
+            }
+        }
+    }
+
     fn surplus(&self, sessions: &[Session], made: &Record, look: Look, now: Time) -> Surplus {
-        let is_live = |session: &&Session| {
-            session.state == State::Live && self.terms.expired(&session.record, now).is_none()
+        let is_theirs = |session: &&Session| {
+            let user = made.user.as_deref();
+            user.is_some_and(|user| session.belongs_to(user, &self.terms, now))
         };
-        let is_theirs = |session: &&Session| match (&session.record.user, &made.user) {
-            (Some(one), Some(other)) => one.is_same_as(other),
-            _ => false,
-        };
+        // Those that wait are a crowd of their own: they push nobody out, and there are no more of them.
+        let is_alike = |session: &&Session| session.record.waits() == made.waits();
         let is_own = |session: &Session| session.record.root == made.root;
-        let mut theirs: Vec<_> = sessions.iter().filter(is_live).filter(is_theirs).collect();
+        let mut theirs: Vec<_> = sessions.iter().filter(is_theirs).filter(is_alike).collect();
         if !theirs.iter().any(|session| is_own(session)) {
             // A later login has ended it, and holds the limit.
             return Surplus::default();
@@ -123,7 +146,7 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Holder, Root, User};
+    use crate::session::{Holder, State};
     use crate::store::memory::MemoryStore;
 
     const NOW: Time = Time::from_secs(1_800_000_000);
@@ -173,6 +196,7 @@ mod tests {
             store: Arc::new(MemoryStore::new(terms(), NOW)),
             terms: terms(),
             most,
+            asks: false,
             clock: Clock::manual(NOW),
             meter: Arc::default(),
         };

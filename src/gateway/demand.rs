@@ -109,6 +109,8 @@ pub enum Lack {
     Group,
     /// A login that is recent enough.
     RecentLogin,
+    /// A word on which of too many sessions ends.
+    Pick,
 }
 
 impl Lack {
@@ -120,6 +122,17 @@ impl Lack {
             Self::Login => "login-required",
             Self::Group => "not-in-group",
             Self::RecentLogin => "login-too-old",
+            Self::Pick => "too-many-sessions",
+        }
+    }
+
+    /// What mends it, as a link is called.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Pick => "Continue",
+            Self::Network | Self::Method | Self::Login | Self::Group | Self::RecentLogin => {
+                "Log in"
+            }
         }
     }
 

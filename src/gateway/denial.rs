@@ -18,6 +18,7 @@ use super::forward::Call;
 use super::page::{HTML, Page};
 use super::reason::Reason;
 use super::refusal::Refusal;
+use super::session_page::SessionPage;
 use super::site::Site;
 use crate::base::clock::Time;
 use crate::base::meter::Count;
@@ -82,10 +83,35 @@ impl Denial {
         }
     }
 
+    /// What is to be said to `audience` whose session waits until they have picked which other one ends.
+    pub fn waiting(site: &Site, audience: Audience, target: &str) -> Self {
+        let page = SessionPage::of(site);
+        Self {
+            lack: Lack::Pick,
+            audience,
+            realm: Arc::clone(&site.name),
+            login: Some(match audience {
+                Audience::Visitor => page.address_and_back(target),
+                Audience::Sender | Audience::Framed | Audience::Program => page.address(),
+            }),
+            detour: None,
+            in_circles: false,
+        }
+    }
+
+    /// The same, but they are first to ask again from here: `address` is where.
+    #[must_use]
+    pub(super) fn by_way_of(self, address: String) -> Self {
+        Self {
+            detour: Some(address),
+            ..self
+        }
+    }
+
     /// What is done with them.
     pub fn sentence(&self) -> Sentence {
         match (self.audience, &self.login) {
-            _ if !self.lack.is_for_login() => Sentence::Forbid,
+            _ if !self.lack.is_for_login() && self.lack != Lack::Pick => Sentence::Forbid,
             _ if self.in_circles || self.detour.is_some() => Sentence::Tell,
             (Audience::Visitor, Some(_)) => Sentence::Send,
             _ => Sentence::Tell,
@@ -120,7 +146,7 @@ impl Denial {
                 text: &format!("{self}."),
                 link: match (&self.detour, &self.login) {
                     (Some(again), _) => Some((again, "Continue")),
-                    (None, login) => login.as_deref().map(|login| (login, "Log in")),
+                    (None, login) => login.as_deref().map(|login| (login, self.lack.remedy())),
                 },
                 refresh: self.detour.as_deref(),
                 request_id,
@@ -162,10 +188,10 @@ impl Denial {
 
     /// Under what it is counted.
     pub(super) const fn count(&self) -> Count {
-        if self.lack.is_for_login() {
-            Count::LoginsRequired
-        } else {
-            Count::AccessDenied
+        match self.lack {
+            Lack::Login | Lack::RecentLogin => Count::LoginsRequired,
+            Lack::Pick => Count::PicksRequired,
+            Lack::Network | Lack::Method | Lack::Group => Count::AccessDenied,
         }
     }
 }
@@ -184,6 +210,7 @@ impl fmt::Display for Denial {
             Lack::Login => "this address is for visitors who are logged in",
             Lack::Group => "this address is for members of a group that you are not in",
             Lack::RecentLogin => "this address asks for a login that is more recent than yours",
+            Lack::Pick => "you have more sessions than you may: pick one that ends, and go on",
         })
     }
 }

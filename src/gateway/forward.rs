@@ -100,7 +100,8 @@ impl Call<'_> {
         if self.named.is_some() {
             return self.named;
         }
-        let user = self.visit.record()?.user.as_ref()?;
+        let record = self.visit.record().filter(|record| !record.waits())?;
+        let user = record.user.as_ref()?;
         self.site.sees_users_of(&user.site).then_some(user)
     }
 

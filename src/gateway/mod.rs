@@ -31,6 +31,7 @@ mod begin_line;
 mod cookies;
 mod copies;
 mod duties;
+mod entrance;
 mod form_page;
 mod forward;
 mod learn;
@@ -42,6 +43,7 @@ mod page;
 mod path_params;
 mod refused;
 mod resend;
+mod session_page;
 mod settle;
 mod told;
 
@@ -205,12 +207,12 @@ impl Gateway {
         let asking = Asking::of(&head.method, hops);
         let placed = self.sites.place(&admitted, &asking);
         if let (Err(Refusal::OwnPath), Some(site)) = (&placed, self.sites.owner(&admitted)) {
-            line.site = Some(Arc::clone(&site.name));
+            line.at(site, &head.headers);
             let asked = self.own_page(site, (head, body), &admitted, (arrival, hops), line);
             return aside(asked).await;
         }
         let (site, rule) = placed?;
-        line.site = Some(Arc::clone(&site.name));
+        line.at(site, &head.headers);
         if let Some(answer) = count_hop(head)? {
             return Ok(answer);
         }
@@ -229,6 +231,7 @@ impl Gateway {
             .await?;
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
         check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
+        let visit = self.let_in(visit, site, head, upgrades)?;
         let (visit, user) = match &site.namer {
             None => (visit, None),
             Some(namer) => {

@@ -44,7 +44,7 @@ fn begins_own(rest: &str) -> bool {
 }
 
 impl Gateway {
-    /// Answers a request for a page of ours. Only the pages that log in and out touch a session.
+    /// Answers a request for a page of ours. Only those that log in and out, or end sessions, touch one.
     ///
     /// # Errors
     /// [`Refusal::OwnPath`] where there is no page.
@@ -64,6 +64,9 @@ impl Gateway {
             hops,
         };
         match (site.own_page(&admitted.path), &site.form) {
+            (Some("/session"), _) if self.has_session_page(site) => {
+                self.session_page(asked, body, line).await
+            }
             (Some("/jwks.json"), _) if site.stamp.asserts() => Ok(self.public_keys(&head.method)),
             (Some("/login"), Some(form)) => self.login_page((asked, form), body, line).await,
             (Some("/logout"), Some(_)) => self.logout_page(asked, line).await,

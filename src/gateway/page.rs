@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use http::HeaderValue;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::upstream::Body;
 
 /// What it is sent as.
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -55,6 +61,30 @@ impl fmt::Display for Page<'_> {
         let id = Escaped(self.request_id);
         writeln!(f, "<p>Request id: {id}</p></main></body></html>")
     }
+}
+
+/// A page of ours as it is sent: it may do what `policy` says, is in no frame, and no cache keeps it.
+pub(super) fn whole(status: StatusCode, html: String, policy: &HeaderValue) -> Response<Body> {
+    let mut answer = Response::new(Body::full(html));
+    *answer.status_mut() = status;
+    let fields = [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        // The form's own Origin is told, and nobody else learns where the visitor was going.
+        (REFERRER_POLICY, "same-origin"),
+        // A page of the app that opened it in a window cannot look into it.
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+    ];
+    let fields = fields.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let headers = answer.headers_mut();
+    headers.extend(fields);
+    headers.insert(CONTENT_TYPE, HTML);
+    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    answer
 }
 
 /// Text as it stands in HTML, between tags or in a quoted attribute. A line's end stays what it is: read as it stands,

@@ -49,10 +49,14 @@ impl Gateway {
     pub(super) async fn settle(
         &self,
         visit: Visit,
-        change: Change,
+        mut change: Change,
         line: &mut Line,
         now: Time,
     ) -> Result<Settlement, Refusal> {
+        if let Turn::LogIn { user, .. } = &change.turn {
+            let user = user.as_deref();
+            change.entrance = self.entrance(user, visit.root(), line, now).await;
+        }
         // A missed renewal of the idle clock promises nobody anything.
         let promises = change.promises();
         let touched = change.touch;

@@ -35,4 +35,5 @@ pub mod location;
 pub mod navigation;
 pub mod path_params;
 pub mod strict;
+pub mod user_agent;
 pub mod websocket;

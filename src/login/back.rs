@@ -19,10 +19,21 @@ const READINGS: usize = 3;
 /// none of our own pages; else the beginning of the site, whose prefix (without a slash at the end) is `prefix`.
 pub fn way_on(wanted: Option<&str>, prefix: &str) -> String {
     match wanted {
-        Some(wanted) if is_local(wanted) => wanted.to_owned(),
+        Some(wanted) if leads_on(wanted, prefix) => wanted.to_owned(),
         _ if prefix.is_empty() => "/".to_owned(),
         _ => utf8_percent_encode(prefix, PLAIN).to_string(),
     }
+}
+
+/// Whether a visitor may go on to `wanted`, of all our own pages to that of their sessions alone.
+pub(super) fn leads_on(wanted: &str, prefix: &str) -> bool {
+    is_local(wanted) || wanted == session_page(prefix)
+}
+
+/// The address of the page of a visitor's sessions, at a site with this prefix.
+pub fn session_page(prefix: &str) -> String {
+    let prefix = utf8_percent_encode(prefix, PLAIN);
+    format!("{prefix}/.cloakroom/session")
 }
 
 /// Whether it leads nowhere but to a path of this origin, whoever reads it and however often it is decoded.

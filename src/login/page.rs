@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::back::is_local;
+use super::back::{is_local, leads_on};
 
 /// What stands for itself in a value of a query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -45,13 +45,22 @@ impl LoginPage {
             Self::App { return_param, .. } => return_param.as_deref(),
             Self::Ours { .. } => Some("return_to"),
         };
-        let (Some(param), true) = (param, is_local(target)) else {
-            return address;
+        let may_return = match self {
+            Self::App { .. } => is_local(target),
+            Self::Ours { prefix } => leads_on(target, prefix),
         };
-        let joint = if address.contains('?') { '&' } else { '?' };
-        let back = utf8_percent_encode(target, PLAIN);
-        format!("{address}{joint}{param}={back}")
+        match param {
+            Some(param) if may_return => with_way_back(&address, param, target),
+            _ => address,
+        }
     }
+}
+
+/// `address` with `target` in its query under the name `param`.
+pub fn with_way_back(address: &str, param: &str, target: &str) -> String {
+    let joint = if address.contains('?') { '&' } else { '?' };
+    let back = utf8_percent_encode(target, PLAIN);
+    format!("{address}{joint}{param}={back}")
 }
 
 #[cfg(test)]

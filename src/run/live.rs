@@ -151,6 +151,7 @@ fn crowd(
         store: Arc::clone(store),
         terms: settings.terms.clone(),
         most: usize::try_from(most).unwrap_or(usize::MAX),
+        asks: settings.asks_over_limit,
         clock: clock.clone(),
         meter: Arc::clone(meter),
     }))

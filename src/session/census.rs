@@ -2,7 +2,7 @@
 
 use super::expiry::Terms;
 use super::life::{Session, State};
-use super::record::UserKey;
+use super::record::{User, UserKey};
 use crate::base::clock::Time;
 
 impl Session {
@@ -22,6 +22,13 @@ impl Session {
     /// Whether it is a live session of the user with this key.
     pub fn is_of(&self, user: &UserKey, terms: &Terms, now: Time) -> bool {
         self.user_key() == Some(*user) && self.is_live(terms, now)
+    }
+
+    /// Whether it is a live session of this person. The same key does not say so: two sites may know different people by
+    /// one id.
+    pub fn belongs_to(&self, user: &User, terms: &Terms, now: Time) -> bool {
+        let of = self.record.user.as_deref();
+        of.is_some_and(|of| of.is_same_as(user)) && self.is_live(terms, now)
     }
 
     /// Whether `other`, the same session as another store knows it, is further along: what has ended beats what is
@@ -48,7 +55,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::session::{Closed, Holder, Record, Root, TicketKey, User};
+    use crate::session::{Closed, Holder, Record, Root, TicketKey};
 
     const T: fn(u64) -> Time = Time::from_secs;
 

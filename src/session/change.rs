@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::entrance::Entrance;
 use super::expiry::{Expiry, Terms};
 use super::home::Home;
 use super::record::{Record, User};
@@ -26,6 +27,10 @@ pub struct Change {
     pub binds: bool,
     /// Where the session that a login begins is at home, if that is not for its root to tell.
     pub home: Option<Home>,
+    /// How the user of a login came in.
+    pub entrance: Option<Box<Entrance>>,
+    /// Whether the user has picked for whom the session waits.
+    pub picked: bool,
     /// Whether the idle clock is to be written.
     pub touch: bool,
     /// What becomes of the session as a whole.
@@ -119,7 +124,13 @@ impl Change {
             || !self.cookies.is_empty()
             || self.expiry.is_some()
             || self.binds
+            || self.picked
             || !matches!(self.turn, Turn::Stay | Turn::RotateOnSchedule)
+    }
+
+    /// Whether how long the ticket's cookie lives may be another than before.
+    pub const fn sets_expiry(&self) -> bool {
+        self.expiry.is_some() || self.picked
     }
 
     /// Whether a session that has no record yet needs one for this. A mere touch, and taking away
@@ -197,6 +208,9 @@ impl Change {
         }
         if let Some(expiry) = self.expiry {
             record.expiry = expiry;
+        }
+        if self.picked {
+            record.wait_no_more();
         }
         if self.binds && record.bond.is_none() {
             record.bond = Some(Box::new(record.root));

@@ -244,6 +244,7 @@ impl Session {
         record.home = commit.change.home.map(Box::new);
         record.user = user.map(|user| Box::new(user.clone()));
         let evicted = commit.change.apply_edits(&mut record, terms, now);
+        record.enter(commit.change.entrance.as_deref());
         record.shed_copies(terms.max_bytes);
         if record.weight_bytes() > terms.max_bytes {
             // The old state may stay, but not an old user whom the app has just replaced.

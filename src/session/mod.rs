@@ -18,6 +18,8 @@ mod label;
 
 mod home;
 
+mod entrance;
+
 pub mod record;
 
 mod root_text;
@@ -41,6 +43,7 @@ pub mod stored;
 pub use assertion::AssertionKey;
 pub use change::{Change, DataEdit, JarEdit, Turn};
 pub use commit::{Commit, Committed, Effects, Outcome};
+pub use entrance::Entrance;
 pub use expiry::{Expiry, Terms};
 pub use holders::{Holder, Holders};
 pub use home::Home;

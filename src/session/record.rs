@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::entrance::Entrance;
 use super::expiry::Expiry;
 use super::home::Home;
 use super::root_text;
@@ -41,6 +42,9 @@ pub struct Record {
     /// Who logged in, if anybody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<User>>,
+    /// How they came in. Boxed, because sessions without a user have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrance: Option<Box<Entrance>>,
     /// The session's own expiry, if the app set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
@@ -152,6 +156,7 @@ impl Record {
             cleared: None,
             home: None,
             user: None,
+            entrance: None,
             expiry: None,
             data: SmallMap::new(),
             jars: SmallMap::new(),
@@ -324,7 +329,9 @@ impl Record {
         let cleared: usize = cleared.map(|site| site.len() + 16).sum();
         let taken = self.taken.iter().flat_map(|taken| taken.values());
         let taken: usize = taken.flatten().map(TakenCopy::weight_bytes).sum();
-        256 + jars + user + data + cleared + taken + self.copies_bytes()
+        let entrance = self.entrance.as_ref();
+        let entrance = entrance.map_or(0, |entrance| entrance.weight_bytes());
+        256 + jars + user + entrance + data + cleared + taken + self.copies_bytes()
     }
 }
 

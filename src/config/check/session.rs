@@ -67,6 +67,11 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
         let way_out = format!("write at most {USER_SESSIONS_MAX}, or 0 for no limit");
         check.fault("session.max_per_user", why, way_out);
     }
+    if mirror.over_limit == file::OverLimit::Ask && mirror.max_per_user == 0 {
+        let why = "there is no limit that anybody could be over";
+        let way_out = "set session.max_per_user, or take it out";
+        check.fault("session.over_limit", why, way_out);
+    }
     if mirror.keys.activate_after.0 > ACTIVATE_AFTER_MAX {
         let why = "for so long a new key would not sign";
         let way_out = "write at most \"7d\"; \"10m\" is enough to bring it to every node";
@@ -81,6 +86,7 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
         expire_at_browser_close: mirror.expire_at_browser_close,
         streams_count_as_activity: mirror.streams_count_as_activity,
         max_per_user: Some(mirror.max_per_user).filter(|most| *most > 0),
+        asks_over_limit: mirror.over_limit == file::OverLimit::Ask,
         max_new_per_ip: Some(mirror.max_new_per_ip).filter(|most| *most > 0),
         keys: Keys {
             file: check.file("session.keys.file", &mirror.keys.file),

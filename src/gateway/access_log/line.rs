@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Version};
+use http::{HeaderValue, Method, Version};
 use time::OffsetDateTime;
 
 use super::super::reason::Reason;
@@ -44,6 +44,8 @@ pub struct Line {
     pub path: String,
     /// Which site, by name.
     pub site: Option<Arc<str>>,
+    /// What the browser calls itself, at a site that logs users in; not told here.
+    pub agent: Option<HeaderValue>,
     /// What the ticket came to.
     pub reason: Reason,
     /// The session's ID at the site.
@@ -281,6 +283,7 @@ pub(super) mod tests {
             host: "localhost".to_owned(),
             path: path.to_owned(),
             site: Some("shop".into()),
+            agent: None,
             reason: Reason::Live,
             session: None,
             user: user.map(str::to_owned),

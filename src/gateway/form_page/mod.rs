@@ -353,7 +353,7 @@ fn user_from(account: &Account, site: &Site, now: Time) -> User {
 }
 
 /// To where the visitor was going.
-fn goes_on(to: &str) -> Response<Body> {
+pub(super) fn goes_on(to: &str) -> Response<Body> {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::SEE_OTHER;
     let location = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/"));

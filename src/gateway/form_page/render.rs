@@ -4,13 +4,10 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64;
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use http::{HeaderName, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
+use super::super::page::whole;
 use crate::login::form::SecondFactor;
 use crate::upstream::Body;
 
@@ -117,25 +114,7 @@ static LOOKS: LazyLock<Looks> = LazyLock::new(|| {
 impl Page<'_> {
     /// The answer that shows it.
     pub fn answer(&self, status: StatusCode) -> Response<Body> {
-        let mut answer = Response::new(Body::full(self.html()));
-        *answer.status_mut() = status;
-        let fields = [
-            (CONTENT_TYPE, "text/html; charset=utf-8"),
-            (CACHE_CONTROL, "no-store"),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (X_FRAME_OPTIONS, "DENY"),
-            // The form's own Origin is told, and nobody else learns where the visitor was going.
-            (REFERRER_POLICY, "same-origin"),
-            (
-                HeaderName::from_static("cross-origin-opener-policy"),
-                "same-origin",
-            ),
-        ];
-        let fields = fields.map(|(name, value)| (name, HeaderValue::from_static(value)));
-        let headers = answer.headers_mut();
-        headers.extend(fields);
-        headers.insert(CONTENT_SECURITY_POLICY, LOOKS.policy.clone());
-        answer
+        whole(status, self.html(), &LOOKS.policy)
     }
 
     fn html(&self) -> String {
@@ -225,6 +204,8 @@ impl Context<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_SECURITY_POLICY;
+
     use super::*;
 
     #[test]

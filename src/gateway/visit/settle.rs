@@ -138,7 +138,7 @@ impl Visit {
             record,
             offers: fresh && self.offers,
             outdated,
-            sets_expiry: change.expiry.is_some(),
+            sets_expiry: change.sets_expiry(),
             promises: change.promises(),
         };
         let key = ticket.key();

@@ -1,0 +1,311 @@
+//! The page where visitors look at their sessions and end them: this one, another one, all others. Every site with users
+//! has it, whoever logs them in.
+//!
+//! It is for people, as the login page is: a script of the app, which has the same origin, gets neither to read it nor to
+//! post to it. To look at it keeps no session alive. A session is named there by what opens nothing, and a form is tied to
+//! the session that it was shown in.
+//!
+//! Here a user picks, too, which session ends when they have more than they may (`session.over_limit = "ask"`).
+
+mod asked;
+mod mine;
+mod render;
+mod show;
+mod words;
+
+use std::sync::Arc;
+
+use http::{Method, Response, StatusCode};
+
+use self::asked::{Deed, Filled};
+use self::mine::Others;
+use self::render::logged_out;
+use super::Gateway;
+use super::access_log::Line;
+use super::demand::Lack;
+use super::denial::Denial;
+use super::form_page::{Asked, goes_on};
+use super::own::not_allowed;
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::site::Site;
+use super::visit::Visit;
+use crate::base::meter::Count;
+use crate::cookie::screen::Incoming as Cookies;
+use crate::headers::fetch::Provenance;
+use crate::headers::navigation::audience;
+use crate::login::back::{is_local, session_page, way_on};
+use crate::login::page::{LoginPage, with_way_back};
+use crate::login::typed::{self, Kind as FormKind};
+use crate::session::{Change, Record, Session, Turn, User};
+use crate::store::StoreFault;
+use crate::upstream::Body;
+use crate::upstream::visitor::Incoming;
+
+const STALE: &str =
+    "Your session has changed since this page was opened. Nothing was done; please choose again.";
+const GONE: &str = "That session had ended already.";
+
+/// Where the page of a site is.
+pub(super) struct SessionPage(String);
+
+impl SessionPage {
+    pub(super) fn of(site: &Site) -> Self {
+        Self(session_page(&site.prefix))
+    }
+
+    pub(super) fn address(self) -> String {
+        self.0
+    }
+
+    /// The same with the way back to `target`, if nobody could be led away by it.
+    pub(super) fn address_and_back(self, target: &str) -> String {
+        if is_local(target) {
+            with_way_back(&self.0, "return_to", target)
+        } else {
+            self.0
+        }
+    }
+}
+
+/// A visitor who may see the page: their session, and the user in it.
+struct Seen<'v> {
+    visit: &'v Visit,
+    record: &'v Record,
+    user: &'v User,
+}
+
+impl Gateway {
+    /// Whether anybody can be logged in at `site`.
+    pub(super) fn has_session_page(&self, site: &Site) -> bool {
+        self.sites()
+            .any(|binder| binder.binds_users() && site.sees_users_of(&binder.name))
+    }
+
+    /// The page at `session`.
+    pub(super) async fn session_page(
+        &self,
+        asked: Asked<'_>,
+        body: Incoming,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        asked.is_for_people()?;
+        match asked.head.method {
+            Method::GET | Method::HEAD => self.show_sessions(asked, line).await,
+            Method::POST => self.change_sessions(asked, body, line).await,
+            _ => Ok(not_allowed("GET, HEAD, POST")),
+        }
+    }
+
+    async fn show_sessions(
+        &self,
+        asked: Asked<'_>,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let from = asked.provenance();
+        let cookies = self.screen_in(asked.site, &asked.head.headers)?;
+        let visit = self.own_visit(asked, &cookies, &from, line).await?;
+        let seen = self.seen(asked, &visit, &from, line)?;
+        let now = self.clock.now();
+        let others = self.others(seen.user, visit.root(), now).await?;
+        let query = asked.head.uri.query().unwrap_or_default();
+        let wanted = typed::value(query.as_bytes(), "return_to").ok().flatten();
+        let wanted = wanted.as_ref().map(|wanted| wanted.expose().as_str());
+        let return_to = way_on(wanted, &asked.site.prefix);
+        let page = self.page(asked.site, &seen, &others, &return_to, now);
+        Ok(page.answer(StatusCode::OK))
+    }
+
+    async fn change_sessions(
+        &self,
+        asked: Asked<'_>,
+        body: Incoming,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let from = asked.provenance();
+        if !from.is_same_origin() {
+            return Err(Refusal::CrossSite);
+        }
+        let (site, query) = (asked.site, asked.head.uri.query());
+        typed::head_allows(&asked.head.headers, query, "token", FormKind::Form)
+            .map_err(Refusal::LoginForm)?;
+        let filled = Filled::read(&self.read_form(body).await?).map_err(Refusal::LoginForm)?;
+        let cookies = self.screen_in(site, &asked.head.headers)?;
+        let visit = self.own_visit(asked, &cookies, &from, line).await?;
+        let seen = self.seen(asked, &visit, &from, line)?;
+        let now = self.clock.now();
+        let return_to = way_on(filled.return_to.as_deref(), &site.prefix);
+        if filled.token != self.form_token(site, &visit) {
+            let others = self.others(seen.user, visit.root(), now).await?;
+            let mut page = self.page(site, &seen, &others, &return_to, now);
+            page.fault = Some(STALE);
+            return Ok(page.answer(StatusCode::CONFLICT));
+        }
+        if filled.deed == Deed::LogOut {
+            return self
+                .log_out_here((asked, cookies, &from), visit, line)
+                .await;
+        }
+        let mut others = self.others(seen.user, visit.root(), now).await?;
+        let ended = match &filled.deed {
+            Deed::End(name) => {
+                let is_meant =
+                    |session: &Session| self.name_of(site, &session.record.root) == *name;
+                self.end_others(site, &mut others, is_meant, (line, now))
+                    .await?
+            }
+            Deed::EndOthers => {
+                self.end_others(site, &mut others, |_| true, (line, now))
+                    .await?
+            }
+            Deed::GoOn | Deed::LogOut => 0,
+        };
+        if seen.record.waits() && self.has_room(&others) {
+            return self.go_on(asked, visit, &return_to, line).await;
+        }
+        let mut page = self.page(site, &seen, &others, &return_to, now);
+        page.note = told(&filled.deed, ended);
+        Ok(page.answer(StatusCode::OK))
+    }
+
+    /// The visitor's session, as it is.
+    async fn own_visit(
+        &self,
+        asked: Asked<'_>,
+        cookies: &Cookies<'_>,
+        from: &Provenance,
+        line: &mut Line,
+    ) -> Result<Visit, Refusal> {
+        let visit = self.look(asked, cookies, from, line).await?;
+        let id = |root| self.ids.derive(&root, &asked.site.name);
+        line.session = visit.root().map(id);
+        // An outage is no logout.
+        if line.reason == Reason::StoreOutage {
+            return Err(Refusal::UserUnknown);
+        }
+        Ok(visit)
+    }
+
+    /// # Errors
+    /// The way to the login, for whoever is not logged in.
+    fn seen<'v>(
+        &self,
+        asked: Asked<'_>,
+        visit: &'v Visit,
+        from: &Provenance,
+        line: &mut Line,
+    ) -> Result<Seen<'v>, Refusal> {
+        let Asked { site, head, .. } = asked;
+        if let Some(record) = visit.record()
+            && let Some(user) = self.user_here(asked, visit, from, line)
+        {
+            line.user = Some(user.id.clone());
+            return Ok(Seen {
+                visit,
+                record,
+                user,
+            });
+        }
+        let target = session_page(&site.prefix);
+        let audience = audience(&head.method, &head.headers, false);
+        let mut denial = Denial::of(Lack::Login, site, audience, &target);
+        // Under SameSite=Strict a link of another site brings no ticket. Asked again by a page of ours it does.
+        if !from.could_carry(self.desk.cookie.settings().same_site) {
+            denial = denial.by_way_of(format!("https://{}{target}", asked.admitted.authority));
+        }
+        Err(Refusal::Denied(Box::new(denial)))
+    }
+
+    /// The user whom the site may see. One whom somebody else names with each request must be named with this one.
+    fn user_here<'v>(
+        &self,
+        asked: Asked<'_>,
+        visit: &'v Visit,
+        from: &Provenance,
+        line: &Line,
+    ) -> Option<&'v User> {
+        let Asked {
+            site,
+            head,
+            arrival,
+            ..
+        } = asked;
+        let user = visit.record()?.user.as_deref();
+        let user = user.filter(|user| !visit.is_frozen() && site.sees_users_of(&user.site))?;
+        match &site.namer {
+            Some(namer) if *user.site == *site.name => {
+                let by = (&head.headers, arrival);
+                let named = self.named(namer, (site, None), by, (from, false), line)?;
+                (named.id == user.id).then_some(user)
+            }
+            _ => Some(user),
+        }
+    }
+
+    /// What ties a form to the session that it is shown in.
+    fn form_token(&self, site: &Site, visit: &Visit) -> String {
+        // No site is called so.
+        let purpose = format!("{}/session form", site.name);
+        let token = visit.root().map(|root| self.ids.derive(&root, &purpose));
+        token.map_or_else(String::new, |token| token.as_str().to_owned())
+    }
+
+    /// Whether a session that waits need not wait any more, once `others` are all that there are.
+    fn has_room(&self, others: &Others) -> bool {
+        let most = self.crowd.as_ref().map(|crowd| crowd.most);
+        most.is_none_or(|most| others.count() < most)
+    }
+
+    async fn log_out_here(
+        &self,
+        by: (Asked<'_>, Cookies<'_>, &Provenance),
+        visit: Visit,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        self.meter.count(Count::FormLogouts);
+        let page = by.0.site.login_page.as_ref().map(LoginPage::address);
+        let answer = logged_out(page.as_deref());
+        let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
+        Ok(answer)
+    }
+
+    /// Lets a session that waited go on.
+    async fn go_on(
+        &self,
+        asked: Asked<'_>,
+        visit: Visit,
+        return_to: &str,
+        line: &mut Line,
+    ) -> Result<Response<Body>, Refusal> {
+        let change = Change {
+            picked: true,
+            ..Change::default()
+        };
+        let now = self.clock.now();
+        let settled = self.settle(visit, change, line, now).await?;
+        let Some(record) = &settled.record else {
+            // Nobody shall be sent on who would come back at once.
+            return Err(StoreFault::Timeout.into());
+        };
+        if let Some(crowd) = &self.crowd {
+            // Another one of theirs may have picked at the same moment.
+            crowd.hold(Arc::clone(record)).await;
+        }
+        let mut answer = goes_on(return_to);
+        let host = &asked.admitted.host;
+        self.desk
+            .write(answer.headers_mut(), &settled.news, host, now);
+        Ok(answer)
+    }
+}
+
+/// What became of it, in words.
+fn told(deed: &Deed, ended: usize) -> Option<String> {
+    Some(match (deed, ended) {
+        (Deed::GoOn | Deed::LogOut, _) => return None,
+        (Deed::End(_), 0) => GONE.to_owned(),
+        (Deed::EndOthers, 0) => "There was no other session.".to_owned(),
+        (_, 1) => "1 session was ended.".to_owned(),
+        (_, ended) => format!("{ended} sessions were ended."),
+    })
+}
