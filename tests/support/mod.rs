@@ -33,6 +33,8 @@ pub mod learner;
 
 pub mod contract;
 
+pub mod chromium;
+
 use std::future::Future;
 use std::task::Poll;
 use std::time::Duration;

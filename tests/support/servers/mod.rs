@@ -9,7 +9,7 @@
 
 pub(super) mod process;
 
-mod programs;
+pub(super) mod programs;
 
 mod certificate;
 
