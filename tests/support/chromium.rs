@@ -191,8 +191,13 @@ impl Chromium {
     pub async fn prefers(&self, scheme: &str) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         let params = json!({ "features": [feature] });
-        let body = json!({ "cmd": "Emulation.setEmulatedMedia", "params": params });
-        self.post("goog/cdp/execute", body).await;
+        self.devtools("Emulation.setEmulatedMedia", params).await;
+    }
+
+    /// A command of the DevTools protocol, for what WebDriver has no word.
+    async fn devtools(&self, command: &str, params: Value) -> Value {
+        let body = json!({ "cmd": command, "params": params });
+        self.post("goog/cdp/execute", body).await
     }
 
     /// Makes the window so wide.
@@ -201,9 +206,14 @@ impl Chromium {
             .await;
     }
 
-    /// Keeps a picture of what is to be seen, in `browser` among the temporary files of the build.
+    /// Keeps a picture of the whole page, in `browser` among the temporary files of the build.
     pub async fn picture(&self, name: &str) {
-        let picture = word(self.get("screenshot").await);
+        let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await;
+        let mut clip = metrics["cssContentSize"].clone();
+        clip["scale"] = 1.into();
+        let params = json!({ "captureBeyondViewport": true, "clip": clip });
+        let picture = self.devtools("Page.captureScreenshot", params).await;
+        let picture = picture["data"].as_str().expect("a picture");
         let picture = BASE64.decode(picture.as_bytes()).expect("base64");
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -292,7 +302,14 @@ impl Drop for Chromium {
         );
         let _ = driver.set_read_timeout(Some(Duration::from_secs(5)));
         let _ = driver.write_all(request.as_bytes());
-        let _ = driver.read_to_end(&mut Vec::new());
+        // The driver keeps the connection open, whatever it is told.
+        let (mut said, mut piece) = (Vec::new(), [0; 1024]);
+        while let Ok(count @ 1..) = driver.read(&mut piece) {
+            said.extend_from_slice(&piece[..count]);
+            if said.ends_with(b"}") {
+                break;
+            }
+        }
     }
 }
 
