@@ -224,6 +224,10 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:16: session.rotate_every = 60: wants a duration with a unit, not a number; write \"60s\" or \"60m\"",
         ),
         (
+            "[session]\nover_limit = \"ask\"",
+            "x.toml:9:14: session.over_limit = \"ask\": there is no limit that anybody could be over; set session.max_per_user, or take it out",
+        ),
+        (
             "[session]\nmax_per_user = 1001",
             "x.toml:9:16: session.max_per_user = 1001: all of them are looked through at each login; write at most 1000, or 0 for no limit",
         ),
@@ -822,6 +826,7 @@ fn every_choice_that_is_offered_is_taken() {
         let (table, name) = key.path.rsplit_once('.').unwrap();
         for word in now {
             let text = match table {
+                "session" => format!("{LEAST}[session]\nmax_per_user = 2\n{name} = {word:?}\n"),
                 "site" => format!("{LEAST}{name} = {word:?}\n"),
                 "site.rule" => format!("{LEAST}[[site.rule]]\npath = \"/x\"\n{name} = {word:?}\n"),
                 "site.cookies.rules" if name == "mode" => {

@@ -133,6 +133,7 @@ async fn what_is_shown_of_a_session_is_names_and_never_values() {
     assert_eq!(whole["jars"]["app"][0]["name"], "sid");
     assert_eq!(whole["data"], serde_json::json!(["theme"]));
     assert_eq!(whole["user"]["name"], "Her Name");
+    assert_eq!(whole["login"]["address"], "127.0.0.1");
     let unknown = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
     run(gate.folder(), &["sessions", "show", unknown]).refused(1, "no live session");
 }

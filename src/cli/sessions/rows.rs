@@ -92,6 +92,13 @@ impl<'a> Row<'a> {
             value["user"]["groups"] = user.groups.clone().into();
             value["user"]["claims"] = user.claims.keys().cloned().collect();
         }
+        if let Some(entrance) = &self.record.entrance {
+            value["login"] = json!({
+                "device": entrance.device,
+                "address": entrance.address,
+                "waits": self.record.waits(),
+            });
+        }
         value["data"] = self.record.data.keys().collect();
         let jars = self.record.jars.iter().map(|(site, jar)| {
             let cookies = jar.iter().map(|cookie| {
@@ -123,6 +130,16 @@ impl<'a> Row<'a> {
         match &record.user {
             Some(user) => tell_user(user, &mut line),
             None => line("user", &"nobody"),
+        }
+        if let Some(entrance) = &record.entrance {
+            let device = entrance.device.as_deref().unwrap_or("unknown device");
+            let address = entrance
+                .address
+                .map_or_else(String::new, |ip| format!(" at {ip}"));
+            line("login", &format_args!("{device}{address}"));
+        }
+        if record.waits() {
+            line("waits", &"until its user picks which other session ends");
         }
         let ago = |then: Time| format!("{} ({} ago)", When(then), Roughly(self.now.since(then)));
         line("created", &ago(record.created));

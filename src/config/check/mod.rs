@@ -65,6 +65,7 @@ pub(super) fn check(
     let cookie = session::cookie(&mut check, mirror.session.cookie);
     let sites = site::sites(&mut check, mirror.site, &cookie);
     named::judge(&mut check, &server, &tls, &sites);
+    session::judge_pages(&mut check, &sessions, &sites);
     let admin = admin::admin(&mut check, mirror.admin);
     let log = Log {
         format: mirror.log.format,

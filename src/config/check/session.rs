@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::file;
-use super::super::settings::{Keys, Sessions};
+use super::super::settings::{Keys, Sessions, Site};
 use super::Check;
 use super::listen::positive;
 use crate::base::kept::SameSite;
@@ -92,6 +92,14 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
             file: check.file("session.keys.file", &mirror.keys.file),
             activate_after: mirror.keys.activate_after.0,
         },
+    }
+}
+
+/// Warns where nobody is asked, although somebody is to be.
+pub(super) fn judge_pages(check: &mut Check<'_>, sessions: &Sessions, sites: &[Site]) {
+    if sessions.asks_over_limit && !sites.iter().any(|site| site.form.is_some()) {
+        let why = "no site has a login page of ours, so the oldest session ends all the same";
+        check.warn("session.over_limit", why, "");
     }
 }
 

@@ -29,7 +29,7 @@ use super::own::not_allowed;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::site::Site;
-use super::visit::Visit;
+use super::visit::{SessionMode, Visit};
 use crate::base::meter::Count;
 use crate::cookie::screen::Incoming as Cookies;
 use crate::headers::fetch::Provenance;
@@ -78,8 +78,8 @@ struct Seen<'v> {
 impl Gateway {
     /// Whether anybody can be logged in at `site`.
     pub(super) fn has_session_page(&self, site: &Site) -> bool {
-        self.sites()
-            .any(|binder| binder.binds_users() && site.sees_users_of(&binder.name))
+        let may_bind = |binder: &Site| binder.binds_users() && site.sees_users_of(&binder.name);
+        site.session != SessionMode::Off && self.sites().any(may_bind)
     }
 
     /// The page at `session`.
