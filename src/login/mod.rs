@@ -8,6 +8,7 @@
 //! normalise    one spelling for the names that an app takes for one
 //! attempts     how often somebody may try
 //! form         a login page of ours: users, passwords, codes, and where visitors go on
+//! oidc         a provider of OpenID Connect says who it is
 //! named        a user whom somebody else names with each request
 //! header       … a trusted proxy, in headers
 //! certificate  … the certificate of the connection
@@ -21,6 +22,8 @@ pub mod presets;
 pub mod typed;
 
 pub mod form;
+
+pub mod oidc;
 
 mod json;
 
