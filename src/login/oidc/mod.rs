@@ -3,7 +3,9 @@
 //! ```text
 //! settings   what a site says of its provider
 //! provider   what is asked of it: the way there, tokens for a code, fresh ones, the way out
+//! told       what is asked for in a login, and what comes of it
 //! discovery  where it is asked what
+//! grant      tokens for a code or for a refresh token
 //! keys       what it signs with
 //! token      what must be true of a token of its
 //! profile    what it tells of a user, within limits
@@ -19,13 +21,28 @@ mod settings;
 
 mod provider;
 
+mod told;
+
+mod discovery;
+
+mod grant;
+
+mod keys;
+
+mod token;
+
+mod profile;
+
+mod cached;
+
 mod endpoint;
+
+mod query;
 
 mod fault;
 
 pub use endpoint::EndpointFault;
 pub use fault::{ErrorCode, OidcFault, RefreshFault};
-pub use provider::{
-    Ask, LogoutToken, Profile, Provider, ProviderFault, Redemption, Refreshed, Tokens, challenge,
-};
+pub use provider::{Provider, ProviderFault, challenge};
 pub use settings::{Issuer, IssuerFault, OidcSettings, Roots, RootsFault};
+pub use told::{Ask, LogoutToken, Profile, Redemption, Refreshed, Tokens};

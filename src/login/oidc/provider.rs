@@ -1,124 +1,38 @@
 //! What is asked of a provider.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
 
+use super::cached::Cached;
+use super::discovery::Discovery;
+use super::endpoint::{Address, Client, Question};
 use super::fault::{OidcFault, RefreshFault};
+use super::grant::Grant;
+use super::keys::Keys;
 use super::settings::OidcSettings;
+use super::token::{self, Expected, ID_KINDS, Jws, LOGOUT_KINDS, Proof};
+use super::told::{Ask, LogoutToken, Profile, Redemption, Refreshed, Tokens};
+use super::{profile, query};
 use crate::base::clock::Time;
 use crate::base::secret::Secret;
+
+/// Without it a provider does OAuth, and no OpenID Connect.
+const OPENID: &str = "openid";
+
+/// The scope of refresh tokens that are good without the provider's own session.
+const OFFLINE: &str = "offline_access";
 
 /// The provider of a site: shared by all cores, and kept by a reload that leaves its settings alone.
 #[derive(Debug)]
 pub struct Provider {
     settings: OidcSettings,
-}
-
-/// What a login asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// Our callback, as the provider knows it.
-    pub redirect_uri: &'a str,
-    /// What comes back with the answer.
-    pub state: &'a str,
-    /// What stands in the ID token of this login alone.
-    pub nonce: &'a str,
-    /// [`challenge`] of the PKCE verifier.
-    pub challenge: &'a str,
-    /// How long ago the user may have proved who they are; then the ID token must tell.
-    pub max_age: Option<Duration>,
-    /// `prompt`: `login` for a proof now, whatever the provider remembers.
-    pub prompt: Option<&'a str>,
-}
-
-/// What came back from a login, and what is known of it.
-#[derive(Clone, Copy)]
-pub struct Redemption<'a> {
-    /// The code of the callback.
-    pub code: &'a str,
-    /// The PKCE verifier.
-    pub verifier: &'a str,
-    /// As in [`Ask`].
-    pub redirect_uri: &'a str,
-    /// As in [`Ask`].
-    pub nonce: &'a str,
-    /// As in [`Ask`].
-    pub max_age: Option<Duration>,
-}
-
-/// What a provider tells of a user.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Profile {
-    /// A name for people: `name`, else `preferred_username`.
-    pub name: Option<String>,
-    /// An e-mail address, unless the provider says that it is not verified; never a key.
-    pub email: Option<String>,
-    /// The groups, in order and each once.
-    pub groups: Vec<String>,
-    /// All other claims that are about the user, rather than about the token, and that fit.
-    pub claims: Map<String, Value>,
-}
-
-/// What a login brings.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tokens {
-    /// Who it is; with the issuer, the key of the user.
-    pub sub: String,
-    /// What is told of them.
-    pub profile: Profile,
-    /// The provider's session.
-    pub sid: Option<String>,
-    /// When the user proved who they are.
-    pub auth_time: Option<Time>,
-    /// What [`Provider::refresh`] needs.
-    pub refresh_token: Option<Secret<String>>,
-    /// When fresh tokens are due.
-    pub access_expires: Option<Time>,
-    /// The hint for [`Provider::logout_url`].
-    pub id_token: Option<Secret<String>>,
-}
-
-/// What a refresh brings.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refreshed {
-    /// What is told of the user now; `None`: nothing was told, and what is known stays.
-    pub profile: Option<Profile>,
-    /// The next refresh token; `None`: the one that was used stays good.
-    pub refresh_token: Option<Secret<String>>,
-    /// When fresh tokens are due.
-    pub access_expires: Option<Time>,
-    /// The new hint, where there is one.
-    pub id_token: Option<Secret<String>>,
-}
-
-/// What a provider says has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogoutToken {
-    /// All sessions of this user …
-    pub sub: Option<String>,
-    /// … or, where it is told, those of this session of the provider's.
-    pub sid: Option<String>,
-    /// The token's own name: it counts once.
-    pub jti: String,
-    /// Until when its name must be remembered.
-    pub expires: Time,
-}
-
-/// Why there is no provider to be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderFault {
-    /// rustls refuses what it is given.
-    #[error("TLS to the OpenID provider cannot be set up")]
-    Tls(#[source] rustls::Error),
-    /// A certificate that can be no root.
-    #[error("a certificate in ca_file cannot be a root")]
-    Root(#[source] rustls::Error),
-    /// The same, of all of them.
-    #[error("the trusted certificates cannot be used")]
-    Verifier(#[source] rustls::client::VerifierBuilderError),
+    client: Client,
+    discovery: Cached<Discovery>,
+    keys: Cached<Keys>,
 }
 
 /// The PKCE challenge (S256) of a verifier.
@@ -133,7 +47,13 @@ impl Provider {
     /// # Errors
     /// When its certificates cannot be verified with what the settings say.
     pub fn new(settings: OidcSettings) -> Result<Self, ProviderFault> {
-        Ok(Self { settings })
+        let client = Client::new(&settings.roots, settings.timeout)?;
+        Ok(Self {
+            discovery: Cached::new(client.timeout()),
+            keys: Cached::new(client.timeout()),
+            client,
+            settings,
+        })
     }
 
     /// What it was made of.
@@ -146,8 +66,27 @@ impl Provider {
     /// # Errors
     /// When it cannot be found out where that is.
     pub async fn authorize_url(&self, ask: &Ask<'_>, now: Time) -> Result<String, OidcFault> {
-        let _ = (ask, now);
-        Err(OidcFault::UnknownKey)
+        let discovery = self.discovery(now).await?;
+        let scope = self.scope();
+        let max_age = ask.max_age.map(|age| age.as_secs().to_string());
+        let mut fields = vec![
+            ("response_type", "code"),
+            ("client_id", &self.settings.client_id),
+            ("redirect_uri", ask.redirect_uri),
+            ("scope", &scope),
+            ("state", ask.state),
+            ("nonce", ask.nonce),
+            ("code_challenge", ask.challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        if let Some(max_age) = &max_age {
+            fields.push(("max_age", max_age));
+        }
+        let prompt = prompt(ask.prompt, &scope);
+        if let Some(prompt) = &prompt {
+            fields.push(("prompt", prompt));
+        }
+        Ok(query::appended(&discovery.authorization, &fields))
     }
 
     /// Whether the `iss` of a callback (RFC 9207) is this provider, so that none is taken for another. It may be left
@@ -160,8 +99,11 @@ impl Provider {
         iss: Option<&str>,
         now: Time,
     ) -> Result<(), OidcFault> {
-        let _ = (iss, now);
-        Err(OidcFault::UnknownKey)
+        let is_fine = match iss {
+            Some(iss) => iss == self.settings.issuer.as_str(),
+            None => !self.discovery(now).await?.callbacks_name_issuer,
+        };
+        is_fine.then_some(()).ok_or(OidcFault::WrongIssuer)
     }
 
     /// Redeems the code of a callback, and verifies what comes for it.
@@ -169,8 +111,33 @@ impl Provider {
     /// # Errors
     /// Why nobody has logged in.
     pub async fn redeem(&self, what: &Redemption<'_>, now: Time) -> Result<Tokens, OidcFault> {
-        let _ = (what.code, now);
-        Err(OidcFault::UnknownKey)
+        let discovery = self.discovery(now).await?;
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", what.code),
+            ("redirect_uri", what.redirect_uri),
+            ("code_verifier", what.verifier),
+        ];
+        let grant = Grant::ask(&self.client, &self.settings, &discovery, &fields).await?;
+        let id_token = grant.id_token.as_ref();
+        let id_token = id_token.ok_or(OidcFault::Incomplete("there is no ID token"))?;
+        let expected = self.expected(Some(what.nonce), what.max_age);
+        let (proof, mut claims) = self.prove(id_token, &expected, &discovery, now).await?;
+        if profile::lacks(&claims, &self.settings)
+            && let Some(address) = &discovery.userinfo
+        {
+            let told = self.userinfo(address, &grant.access_token, &proof.sub);
+            profile::join(&mut claims, told.await?);
+        }
+        Ok(Tokens {
+            profile: profile::of(claims, &self.settings.groups_claim)?,
+            sub: proof.sub,
+            sid: proof.sid,
+            auth_time: proof.auth_time,
+            access_expires: grant.life().map(|life| now.plus(life)),
+            refresh_token: grant.refresh_token,
+            id_token: grant.id_token,
+        })
     }
 
     /// Asks for fresh tokens of the user `sub`. Only one may do so at a time for one refresh token: a provider that
@@ -184,8 +151,56 @@ impl Provider {
         sub: &str,
         now: Time,
     ) -> Result<Refreshed, RefreshFault> {
-        let _ = (refresh_token, sub, now);
-        Err(RefreshFault::Unknown(OidcFault::UnknownKey))
+        let discovery = self.discovery(now).await.map_err(RefreshFault::Unknown)?;
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        let grant = Grant::ask(&self.client, &self.settings, &discovery, &fields).await;
+        let grant = grant.map_err(RefreshFault::of)?;
+        let profile = self.told_anew(&grant, sub, &discovery, now).await;
+        Ok(Refreshed {
+            profile: profile.map_err(RefreshFault::of)?,
+            access_expires: grant.life().map(|life| now.plus(life)),
+            refresh_token: grant.refresh_token,
+            id_token: grant.id_token,
+        })
+    }
+
+    /// What a refresh tells of the user, if that is all that is told of users. Silence is no fault of it: the provider
+    /// may have rotated the refresh token, and then the next one is all that keeps the session.
+    async fn told_anew(
+        &self,
+        grant: &Grant,
+        sub: &str,
+        discovery: &Discovery,
+        now: Time,
+    ) -> Result<Option<Profile>, OidcFault> {
+        let mut claims = Map::new();
+        if let Some(id_token) = &grant.id_token {
+            let expected = self.expected(None, None);
+            match self.prove(id_token, &expected, discovery, now).await {
+                Ok((proof, _)) if proof.sub != sub => return Err(OidcFault::WrongSubject),
+                Ok((_, proved)) => claims = proved,
+                Err(OidcFault::NoAnswer(_)) => return Ok(None),
+                Err(fault) => return Err(fault),
+            }
+        }
+        let mut is_whole = grant.id_token.is_some();
+        if profile::lacks(&claims, &self.settings)
+            && let Some(address) = &discovery.userinfo
+        {
+            match self.userinfo(address, &grant.access_token, sub).await {
+                Ok(told) => profile::join(&mut claims, told),
+                Err(OidcFault::WrongSubject) => return Err(OidcFault::WrongSubject),
+                Err(_) => return Ok(None),
+            }
+            is_whole |= !profile::lacks(&claims, &self.settings);
+        }
+        if !is_whole {
+            return Ok(None);
+        }
+        profile::of(claims, &self.settings.groups_claim).map(Some)
     }
 
     /// Where the visitor is sent to log out at the provider too, and to come back to `back`; `None`: the provider has no
@@ -200,8 +215,21 @@ impl Provider {
         state: Option<&str>,
         now: Time,
     ) -> Result<Option<String>, OidcFault> {
-        let _ = (id_token, back, state, now);
-        Err(OidcFault::UnknownKey)
+        let discovery = self.discovery(now).await?;
+        let Some(address) = &discovery.end_session else {
+            return Ok(None);
+        };
+        let mut fields = vec![
+            ("client_id", self.settings.client_id.as_str()),
+            ("post_logout_redirect_uri", back),
+        ];
+        if let Some(id_token) = id_token {
+            fields.push(("id_token_hint", id_token.expose()));
+        }
+        if let Some(state) = state {
+            fields.push(("state", state));
+        }
+        Ok(Some(query::appended(address, &fields)))
     }
 
     /// Verifies a logout token (OpenID Connect Back-Channel Logout 1.0). That its `jti` counts once is for the caller.
@@ -213,7 +241,122 @@ impl Provider {
         token: &str,
         now: Time,
     ) -> Result<LogoutToken, OidcFault> {
-        let _ = (token, now);
-        Err(OidcFault::UnknownKey)
+        // What cannot be a logout token asks nobody anything.
+        let jws = Jws::parse(token)?;
+        jws.check_kind(LOGOUT_KINDS)?;
+        let discovery = self.discovery(now).await?;
+        let claims = self.verified(&jws, &discovery, now).await?;
+        let settings = &self.settings;
+        let issuer = settings.issuer.as_str();
+        let ended = token::ended(&claims, issuer, &settings.client_id, now)?;
+        Ok(LogoutToken {
+            sub: ended.sub,
+            sid: ended.sid,
+            jti: ended.jti,
+            expires: ended.expires,
+        })
     }
+
+    /// Believes an ID token, or says why not.
+    async fn prove(
+        &self,
+        id_token: &Secret<String>,
+        expected: &Expected<'_>,
+        discovery: &Discovery,
+        now: Time,
+    ) -> Result<(Proof, Map<String, Value>), OidcFault> {
+        let jws = Jws::parse(id_token.expose())?;
+        jws.check_kind(ID_KINDS)?;
+        let claims = self.verified(&jws, discovery, now).await?;
+        Ok((token::prove(&claims, expected, now)?, claims))
+    }
+
+    /// What a token says, once its signature is verified; with newer keys if the known ones lack its.
+    async fn verified(
+        &self,
+        jws: &Jws<'_>,
+        discovery: &Discovery,
+        now: Time,
+    ) -> Result<Map<String, Value>, OidcFault> {
+        let fetch = async || Keys::fetch(&self.client, &discovery.keys).await;
+        let keys = self.keys.fresh(now, fetch).await?;
+        match jws.verified(&keys) {
+            Err(fault) if jws.may_be_newer(&fault) => {
+                let newer = self.keys.newer(&keys, now, fetch).await?;
+                jws.verified(&newer)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// What the UserInfo endpoint tells of `sub`.
+    async fn userinfo(
+        &self,
+        address: &Address,
+        token: &Secret<String>,
+        sub: &str,
+    ) -> Result<Map<String, Value>, OidcFault> {
+        let answer = self.client.ask(address, Question::Bearer(token)).await?;
+        let claims: Map<String, Value> = answer.json()?;
+        // OpenID Connect Core 1.0, 5.3.2: else it may be told of somebody else.
+        if claims.get("sub").and_then(Value::as_str) != Some(sub) {
+            return Err(OidcFault::WrongSubject);
+        }
+        Ok(claims)
+    }
+
+    async fn discovery(&self, now: Time) -> Result<Arc<Discovery>, OidcFault> {
+        let fetch = async || Discovery::fetch(&self.client, &self.settings.issuer).await;
+        self.discovery.fresh(now, fetch).await
+    }
+
+    fn expected<'a>(&'a self, nonce: Option<&'a str>, max_age: Option<Duration>) -> Expected<'a> {
+        Expected {
+            issuer: self.settings.issuer.as_str(),
+            client_id: &self.settings.client_id,
+            nonce,
+            max_age,
+        }
+    }
+
+    fn scope(&self) -> String {
+        let scopes = self.settings.scopes.iter().map(String::as_str);
+        let others = scopes.filter(|scope| *scope != OPENID);
+        let all: Vec<_> = std::iter::once(OPENID).chain(others).collect();
+        all.join(" ")
+    }
+}
+
+/// What the visitor is asked: OpenID Connect Core 1.0, 11, wants consent for tokens that are good without them.
+fn prompt(asked: Option<&str>, scope: &str) -> Option<String> {
+    let is_offline = scope.split(' ').any(|scope| scope == OFFLINE);
+    match asked {
+        Some(asked) if is_offline && asked != "none" => Some(format!("{asked} consent")),
+        None if is_offline => Some("consent".to_owned()),
+        asked => asked.map(str::to_owned),
+    }
+}
+
+impl RefreshFault {
+    fn of(fault: OidcFault) -> Self {
+        match &fault {
+            OidcFault::Refused(code) if code.as_str() == "invalid_grant" => Self::Over(fault),
+            OidcFault::WrongSubject => Self::Over(fault),
+            _ => Self::Unknown(fault),
+        }
+    }
+}
+
+/// Why there is no provider to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderFault {
+    /// rustls refuses what it is given.
+    #[error("TLS to the OpenID provider cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// A certificate that can be no root.
+    #[error("a certificate in ca_file cannot be a root")]
+    Root(#[source] rustls::Error),
+    /// The same, of all of them.
+    #[error("the trusted certificates cannot be used")]
+    Verifier(#[source] rustls::client::VerifierBuilderError),
 }
