@@ -28,6 +28,7 @@ pub mod forwarded;
 pub mod hop;
 pub mod identity;
 
+pub mod accept_language;
 pub mod clear_site_data;
 pub mod directive;
 pub mod early;
