@@ -261,6 +261,8 @@ mirrored! {
         hash_memory: Bytes = Bytes(19 << 20),
         hash_passes: u32 = 2,
         hash_lanes: u32 = 1,
+        templates_dir: String = String::new(),
+        languages: Vec<String> = Vec::new(),
     }
 
     /// `site.login.login`.

@@ -2,8 +2,8 @@
 //!
 //! In order: [`keys`] knows every key, and `slip` what was meant by another; `tree` takes out what is unknown, comes
 //! later or is of the wrong kind, and remembers where everything was written; `file` mirrors the rest with its defaults;
-//! [`check`] judges what it means. Nothing here opens a file that the configuration names, except those it includes:
-//! whether certificates and keys are there is asked by [`check_files`].
+//! [`check`] judges what it means. Nothing here opens a file that the configuration names, except those it includes
+//! and the pages' own: whether certificates and keys are there is asked by [`check_files`].
 
 pub mod units;
 
@@ -18,6 +18,8 @@ pub mod secret_file;
 pub mod token_file;
 
 pub mod users_file;
+
+pub mod looks_dir;
 
 mod new_file;
 mod replace;

@@ -4,6 +4,7 @@ mod admin;
 mod balance;
 mod form;
 mod login;
+mod looks;
 mod rule;
 mod store;
 mod upstream;
@@ -12,6 +13,7 @@ pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
 pub use form::Form;
 pub use login::{LoginPage, Method, Namer, NamingHeaders};
+pub use looks::Looks;
 pub use rule::{CrossSite, Require, RequireUser, Rule};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
@@ -210,6 +212,8 @@ pub struct Site {
     pub form: Option<Form>,
     /// Where visitors log in, if that is known.
     pub login_page: Option<LoginPage>,
+    /// How our pages look.
+    pub looks: Looks,
 }
 
 impl Site {

@@ -15,7 +15,10 @@ use super::Gateway;
 use super::access::Rule;
 use super::demand::{Asking, Lack};
 use super::forward::Call;
-use super::page::{HTML, Page};
+use super::looks::Manner;
+use super::looks::pages::{Kind, Page};
+use super::looks::texts::Text;
+use super::page::HTML;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::session_page::SessionPage;
@@ -40,6 +43,8 @@ pub struct Denial {
     detour: Option<String>,
     /// They were sent to log in again and again, and come back every time.
     in_circles: bool,
+    /// How people are told.
+    manner: Manner,
 }
 
 /// What is done with whoever may not.
@@ -66,8 +71,8 @@ struct Problem<'a> {
 }
 
 impl Denial {
-    /// What is to be said to `audience` that lacks `lack` at `site`, where it asked for `target`.
-    pub fn of(lack: Lack, site: &Site, audience: Audience, target: &str) -> Self {
+    /// What is to be said to `audience` that lacks `lack` at `site`, where it asked for `target`, in this `manner`.
+    pub fn of(lack: Lack, site: &Site, audience: Audience, target: &str, manner: Manner) -> Self {
         let page = site.login_page.as_ref().filter(|_| lack.is_for_login());
         Self {
             lack,
@@ -80,11 +85,12 @@ impl Denial {
             }),
             detour: None,
             in_circles: false,
+            manner,
         }
     }
 
     /// What is to be said to `audience` whose session waits until they have picked which other one ends.
-    pub fn waiting(site: &Site, audience: Audience, target: &str) -> Self {
+    pub fn waiting(site: &Site, audience: Audience, target: &str, manner: Manner) -> Self {
         let page = SessionPage::of(site);
         Self {
             lack: Lack::Pick,
@@ -96,6 +102,7 @@ impl Denial {
             }),
             detour: None,
             in_circles: false,
+            manner,
         }
     }
 
@@ -141,17 +148,7 @@ impl Denial {
     pub(super) fn body(&self, status: StatusCode, request_id: &str) -> (HeaderValue, Bytes) {
         let title = status.canonical_reason().unwrap_or("Error");
         if self.audience != Audience::Program {
-            let page = Page {
-                title,
-                text: &format!("{self}."),
-                link: match (&self.detour, &self.login) {
-                    (Some(again), _) => Some((again, "Continue")),
-                    (None, login) => login.as_deref().map(|login| (login, self.lack.remedy())),
-                },
-                refresh: self.detour.as_deref(),
-                request_id,
-            };
-            return (HTML, page.to_string().into());
+            return (HTML, self.manner.html(&self.page(request_id)).into());
         }
         let problem = Problem {
             title,
@@ -167,12 +164,50 @@ impl Denial {
         )
     }
 
+    fn page<'a>(&'a self, request_id: &'a str) -> Page<'a> {
+        let on = match self.lack {
+            Lack::Pick => Text::Continue,
+            _ => Text::LogIn,
+        };
+        Page::Denied {
+            title: match (self.sentence(), self.lack) {
+                _ if self.detour.is_some() => Text::OneMoment,
+                (_, Lack::Pick) => Text::TooManySessions,
+                (Sentence::Forbid, _) => Text::Forbidden,
+                (Sentence::Send | Sentence::Tell, _) => Text::LoginRequired,
+            },
+            why: self.why(),
+            link: match (&self.detour, &self.login) {
+                (Some(again), _) => Some((again, Text::Continue)),
+                (None, login) => login.as_deref().map(|login| (login, on)),
+            },
+            refresh: self.detour.as_deref(),
+            request_id,
+        }
+    }
+
+    const fn why(&self) -> Text {
+        if self.in_circles {
+            return Text::InCircles;
+        }
+        match self.lack {
+            Lack::Network => Text::LacksNetwork,
+            Lack::Method => Text::LacksMethod,
+            Lack::Login => Text::LacksLogin,
+            Lack::Group => Text::LacksGroup,
+            Lack::RecentLogin => Text::LacksRecentLogin,
+            Lack::Pick => Text::LacksPick,
+        }
+    }
+
     /// Adds what the head of the answer says beside that of other refusals.
     pub(super) fn dress(&self, headers: &mut HeaderMap) {
         let vary = HeaderValue::try_from(format!("Cookie, {DECISIVE}"));
         headers.extend(vary.map(|vary| (VARY, vary)));
         if self.audience != Audience::Program {
-            headers.insert(CONTENT_SECURITY_POLICY, Page::policy());
+            let policy = self.manner.policy(Kind::Denied).clone();
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+            self.manner.dress(headers);
         }
         let (name, value) = match (self.sentence(), &self.login) {
             (Sentence::Send, Some(login)) => (LOCATION, HeaderValue::try_from(login)),
@@ -196,6 +231,7 @@ impl Denial {
     }
 }
 
+/// As programs are told, in English whoever they ask for.
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.in_circles {
@@ -242,7 +278,8 @@ impl Gateway {
         let audience = audience(&head.method, &head.headers, upgrades);
         let target = head.uri.path_and_query();
         let target = target.map_or("/", |target| target.as_str());
-        let mut denial = Denial::of(lack, call.site, audience, target);
+        let manner = call.site.looks.manner(&head.headers);
+        let mut denial = Denial::of(lack, call.site, audience, target, manner);
         if audience == Audience::Visitor && lack.is_for_login() {
             self.look_around(&mut denial, call, target, now);
         }

@@ -67,7 +67,8 @@ impl Gateway {
         let audience = audience(&head.method, &head.headers, upgrades);
         let target = head.uri.path_and_query();
         let target = target.map_or("/", |target| target.as_str());
-        let denial = Denial::waiting(site, audience, target);
+        let manner = site.looks.manner(&head.headers);
+        let denial = Denial::waiting(site, audience, target, manner);
         Err(Refusal::Denied(Box::new(denial)))
     }
 }

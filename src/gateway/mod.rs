@@ -25,6 +25,8 @@ pub mod demand;
 
 pub mod denial;
 
+pub mod looks;
+
 pub mod circles;
 
 mod begin_line;
@@ -220,7 +222,8 @@ impl Gateway {
             site.is_own_origin(origin)
         });
         if resend::is_due(rule, &from, head)? {
-            return Err(aside(Resend::of(head, body, self.body_limits, &admitted)).await);
+            let by = (&admitted, site.looks.manner(&head.headers));
+            return Err(aside(Resend::of(head, body, self.body_limits, by)).await);
         }
 
         let cookies = self.screen_in(site, &head.headers)?;

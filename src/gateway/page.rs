@@ -1,4 +1,4 @@
-//! A page of ours for people: a few words, a link perhaps, and nothing that runs.
+//! A page of ours for people as it is sent, and text as it stands in one.
 
 use std::fmt;
 
@@ -12,56 +12,6 @@ use crate::upstream::Body;
 
 /// What it is sent as.
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-
-/// How every page begins, up to its title.
-pub(super) const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-     <meta name=\"color-scheme\" content=\"light dark\">";
-
-/// A page.
-pub(super) struct Page<'a> {
-    pub title: &'a str,
-    pub text: &'a str,
-    /// An address, and what it is called.
-    pub link: Option<(&'a str, &'a str)>,
-    /// Where the browser goes by itself.
-    pub refresh: Option<&'a str>,
-    pub request_id: &'a str,
-}
-
-impl Page<'_> {
-    /// What such a page may do: nothing. It may be shown in a frame of the site's own, where it may have been asked for.
-    pub(super) const fn policy() -> HeaderValue {
-        HeaderValue::from_static(
-            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-        )
-    }
-}
-
-impl fmt::Display for Page<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (title, text) = (Escaped(self.title), Escaped(self.text));
-        let refresh = self.refresh.map(|to| {
-            let to = Escaped(to);
-            format!("<meta http-equiv=\"refresh\" content=\"0; url={to}\">")
-        });
-        let refresh = refresh.unwrap_or_default();
-        write!(
-            f,
-            "{HEAD}<title>{title}</title>{refresh}</head>\n\
-             <body><main><h1>{title}</h1>\n<p>{text}</p>\n"
-        )?;
-        if let Some((address, words)) = self.link {
-            let (address, words) = (Escaped(address), Escaped(words));
-            writeln!(
-                f,
-                "<p><a href=\"{address}\" target=\"_top\">{words}</a></p>"
-            )?;
-        }
-        let id = Escaped(self.request_id);
-        writeln!(f, "<p>Request id: {id}</p></main></body></html>")
-    }
-}
 
 /// A page of ours as it is sent: it may do what `policy` says, is in no frame, and no cache keeps it.
 pub(super) fn whole(status: StatusCode, html: String, policy: &HeaderValue) -> Response<Body> {
@@ -124,24 +74,11 @@ mod tests {
 
     #[test]
     fn nothing_in_it_becomes_markup() {
-        let page = Page {
-            title: "a<b",
-            text: "\"c\" & 'd'",
-            link: Some(("/x?a=1&b=\"><script>", "Log in")),
-            refresh: Some("https://a.test/?\"><script>"),
-            request_id: "<i>",
-        };
-        let html = page.to_string();
-        assert!(html.contains("<h1>a&lt;b</h1>"), "{html}");
-        assert!(
-            html.contains("<p>&quot;c&quot; &amp; &#39;d&#39;</p>"),
-            "{html}"
+        let escaped = Escaped("a<b>\"c\" & 'd'\r\n").to_string();
+        assert_eq!(
+            escaped,
+            "a&lt;b&gt;&quot;c&quot; &amp; &#39;d&#39;&#13;&#10;"
         );
-        let link = "href=\"/x?a=1&amp;b=&quot;&gt;&lt;script&gt;\"";
-        assert!(html.contains(link), "{html}");
-        let refresh = "content=\"0; url=https://a.test/?&quot;&gt;&lt;script&gt;\"";
-        assert!(html.contains(refresh), "{html}");
-        assert!(html.contains("Request id: &lt;i&gt;<"), "{html}");
         assert_eq!(Escaped("plain ö").to_string(), "plain ö");
         assert_eq!(Escaped("").to_string(), "");
     }

@@ -175,10 +175,12 @@ impl Refusal {
         if let Self::Denied(denial) = self {
             denial.dress(headers);
         }
-        let is_read = matches!(self, Self::Resend(_));
-        if is_read {
-            Resend::dress(headers);
-        }
+        let is_read = if let Self::Resend(resend) = self {
+            resend.dress(headers);
+            true
+        } else {
+            false
+        };
         // The connection ends with what is left unread on it, and a visitor who is told so does not ask for more there.
         if version != Version::HTTP_2 && (has_body && !is_read || self.ends_the_connection()) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

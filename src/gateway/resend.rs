@@ -7,7 +7,6 @@
 //! round. The app does not see the mark.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
 
 use http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
@@ -17,7 +16,8 @@ use percent_encoding::percent_decode;
 
 use super::access::{CrossSite, Rule, is_resent};
 use super::admit::Admitted;
-use super::page::{Escaped, HEAD};
+use super::looks::Manner;
+use super::looks::pages::{Field, Kind, Page};
 use super::refusal::Refusal;
 use crate::headers::fetch::Provenance;
 use crate::login::typed::is_utf8_form;
@@ -31,13 +31,6 @@ const FIELDS_MAX: usize = 1000;
 /// What the query of the second request ends with.
 const MARK: &str = "cloakroom-resent=1";
 
-/// Posts the form. A field may be called `submit`, and then that is what `form.submit` is.
-const SCRIPT: &str = "HTMLFormElement.prototype.submit.call(document.forms[0])";
-/// The script alone may run, known by its hash. Where the form may go is not limited: browsers hold redirects to that as
-/// well, and an app may answer with one to elsewhere.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'sha256-ox4bri+xTrW3kuLTyRoak73QX8KZGuyP3JlQYusbSlA='",
-);
 const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
 
 /// A form on its way again.
@@ -45,7 +38,9 @@ const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
 pub struct Resend {
     /// Where it was posted, with the mark.
     action: String,
-    fields: Vec<(String, String)>,
+    fields: Vec<Field>,
+    /// How the page looks that does it.
+    manner: Manner,
 }
 
 /// Whether this request is to be sent again. Takes the mark off one that was.
@@ -91,7 +86,7 @@ impl Resend {
         head: &Parts,
         body: Incoming,
         limits: BodyLimits,
-        admitted: &Admitted,
+        (admitted, manner): (&Admitted, Manner),
     ) -> Refusal {
         if !is_form(&head.headers) {
             return Refusal::CrossSite;
@@ -118,51 +113,31 @@ impl Resend {
         Refusal::Resend(Box::new(Self {
             action: format!("https://{authority}{target}{joint}{MARK}"),
             fields,
+            manner,
         }))
     }
 
     /// The page.
     pub(super) fn page(&self, request_id: &str) -> String {
-        let mut html =
-            format!("{HEAD}<title>One moment</title></head>\n<body><main><h1>One moment</h1>\n");
-        // Writing to a text does not fail.
-        let _ = self.write_form(&mut html);
-        let id = Escaped(request_id);
-        let _ = writeln!(
-            html,
-            "<p>Request id: {id}</p></main><script>{SCRIPT}</script></body></html>"
-        );
-        html
-    }
-
-    fn write_form(&self, html: &mut String) -> fmt::Result {
-        let action = Escaped(&self.action);
-        writeln!(
-            html,
-            "<form method=\"post\" action=\"{action}\" accept-charset=\"utf-8\">"
-        )?;
-        for (name, value) in &self.fields {
-            let (name, value) = (Escaped(name), Escaped(value));
-            writeln!(
-                html,
-                "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">"
-            )?;
-        }
-        html.write_str(
-            "<p>You come back from another site.</p>\n<p><button>Continue</button></p></form>\n",
-        )
+        self.manner.html(&Page::Resend {
+            action: &self.action,
+            fields: &self.fields,
+            request_id,
+        })
     }
 
     /// Adds what the head of the answer says beside that of refusals.
-    pub(super) fn dress(headers: &mut HeaderMap) {
-        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    pub(super) fn dress(&self, headers: &mut HeaderMap) {
+        let policy = self.manner.policy(Kind::Resend).clone();
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
         // Where the form is posted from is told to the site itself: by that its origin is known.
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        self.manner.dress(headers);
     }
 }
 
 /// Whether the body is a form whose fields say the same when a page of ours posts them.
-fn is_form(headers: &HeaderMap) -> bool {
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(one), None) = (types.next(), types.next()) else {
         return false;
@@ -177,7 +152,7 @@ fn too_large() -> BodyFault {
 }
 
 /// The fields of a form in their order; `None` where a page could not post the same again.
-fn fields(form: &[u8]) -> Option<Vec<(String, String)>> {
+pub(super) fn fields(form: &[u8]) -> Option<Vec<Field>> {
     let pieces = form.split(|byte| *byte == b'&');
     let pieces = pieces.filter(|piece| !piece.is_empty());
     let fields = pieces.take(FIELDS_MAX + 1).map(|piece| {
@@ -206,21 +181,8 @@ fn decoded(raw: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::digest::{SHA256, digest};
-
+    use super::super::looks::Looks;
     use super::*;
-
-    #[test]
-    fn the_policy_lets_the_one_script_run() {
-        let sum = digest(&SHA256, SCRIPT.as_bytes());
-        let encoded = data_encoding::BASE64.encode(sum.as_ref());
-        let policy = POLICY;
-        let policy = policy.to_str().unwrap();
-        assert!(
-            policy.ends_with(&format!("'sha256-{encoded}'")),
-            "{encoded}"
-        );
-    }
 
     #[test]
     fn fields_come_through_as_they_were_and_in_their_order() {
@@ -253,6 +215,7 @@ mod tests {
                 "\"><script>".to_owned(),
                 "</form>'\"\r\n<img src=x>".to_owned(),
             )],
+            manner: Looks::ours().manner(&HeaderMap::new()),
         };
         let html = resend.page("id");
         assert_eq!(html.matches("<script>").count(), 1, "{html}");

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use super::access::{Ambiguous, Rule, rule_for};
 use super::admit::Admitted;
 use super::demand::Asking;
+use super::looks::Looks;
 use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::visit::SessionMode;
@@ -49,6 +50,8 @@ pub struct Site {
     pub trust_directives: bool,
     /// How the app's own login and logout are known, if they are watched.
     pub watch: Option<Watch>,
+    /// How our pages look here.
+    pub looks: Arc<Looks>,
     /// The login page of ours, if there is one.
     pub form: Option<FormLogin>,
     /// Who names the users, if somebody else does with each request.

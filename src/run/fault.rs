@@ -7,6 +7,7 @@ use super::inherited::InheritFault;
 use crate::base::causes::Causes;
 use crate::base::socket_file::SocketFault;
 use crate::config::keyring::KeysFault;
+use crate::config::looks_dir::LooksFault;
 use crate::config::secret_file::SecretFault;
 use crate::config::token_file::TokenFault;
 use crate::config::users_file::UsersFault;
@@ -77,6 +78,14 @@ pub enum StartFault {
         key: String,
         /// Why.
         source: UsersFault,
+    },
+    /// The looks of a site's pages cannot be used.
+    #[error("{key} cannot be used")]
+    Looks {
+        /// The key, counted from 0: `site[0].login.templates_dir`.
+        key: String,
+        /// Why.
+        source: Box<LooksFault>,
     },
     /// The store cannot be opened.
     #[error(transparent)]
@@ -197,6 +206,7 @@ impl StartFault {
             | Self::Bind { key, .. }
             | Self::NotPassed { key, .. }
             | Self::Users { key, .. }
+            | Self::Looks { key, .. }
             | Self::Secret { key, .. } => Some(key),
             Self::Setting { .. } | Self::Inherited(_) | Self::Runtime(_) => None,
         }

@@ -1,7 +1,10 @@
 //! From finished settings to the login page of a site.
 
+use std::sync::Arc;
+
 use super::fault::StartFault;
-use crate::config::{settings, users_file};
+use crate::config::{looks_dir, settings, users_file};
+use crate::gateway::looks::Looks;
 use crate::login::form::FormLogin;
 use crate::login::form::users::Users;
 use crate::login::page::LoginPage;
@@ -24,6 +27,17 @@ pub(super) fn form(
         limits: settings.limits,
         carry: settings.carry,
     }))
+}
+
+/// How the pages of the site at `at` look, with its folder as it is now.
+pub(super) fn looks(at: usize, settings: &settings::Looks) -> Result<Arc<Looks>, Vec<StartFault>> {
+    looks_dir::looks(settings).map_err(|faults| {
+        let faults = faults.into_iter().map(|fault| StartFault::Looks {
+            key: format!("site[{at}].login.templates_dir"),
+            source: Box::new(fault),
+        });
+        faults.collect()
+    })
 }
 
 /// Where visitors log in, if that is known.

@@ -24,7 +24,8 @@ pub(super) fn access(scene: &Scene<'_>, head: &Parts, asking: &Asking<'_>) -> Op
     let audience = audience(&head.method, &head.headers, upgrades);
     let target = head.uri.path_and_query();
     let target = target.map_or("/", |target| target.as_str());
-    let denial = Denial::of(lack, scene.site, audience, target);
+    let manner = scene.site.looks.manner(&head.headers);
+    let denial = Denial::of(lack, scene.site, audience, target, manner);
     let login = denial.login().map(str::to_owned);
     let is_for_login = lack.is_for_login();
     let refusal = Refusal::Denied(Box::new(denial));

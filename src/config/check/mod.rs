@@ -17,6 +17,7 @@ mod listen;
 mod login;
 
 mod login_page;
+mod looks;
 
 mod named;
 
@@ -139,6 +140,16 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
         if let Err(fault) = users_file::read(file) {
             let why = Causes(&fault).to_string();
             faults.push(settings.origins.fault(&path, why, ""));
+        }
+    }
+    for (at, site) in settings.sites.iter().enumerate() {
+        // What is in it was judged where it is there.
+        let dir = site.looks.dir.as_deref().filter(|dir| !dir.is_dir());
+        if let Some(dir) = dir {
+            let path = format!("site[{at}].login.templates_dir");
+            let why = format!("{} is no folder that can be read", dir.display());
+            let way_out = "make it, and let the user that cloakroom runs as read it";
+            faults.push(settings.origins.fault(&path, why, way_out));
         }
     }
     for (path, text) in settings.store.secrets() {

@@ -9,7 +9,7 @@ use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
 use super::{Check, value};
-use super::{accept, cookies, form, login, login_page, named, rules};
+use super::{accept, cookies, form, login, login_page, looks, named, rules};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::{Preset, Stamp};
 use crate::upstream::Address;
@@ -100,6 +100,7 @@ fn site(
         login_url: mirror.login.login_url.clone(),
         return_param: mirror.login.return_param.clone(),
     };
+    let looks = looks::looks(check, at, &mirror.login);
     let watch = login::watch(check, at, mirror.login, &path);
     let login_page = login_page::page(check, at, login_page, watch.as_ref());
     if watch.is_some() && mirror.session == Attendance::Off {
@@ -130,6 +131,7 @@ fn site(
         rules: rules::rules(check, at, mirror.rule),
         watch,
         login_page,
+        looks,
         namer,
         carries_named,
         form,

@@ -5,7 +5,6 @@
 //! the login form is tied to it as well.
 
 mod asked;
-mod render;
 
 pub(super) use self::asked::Asked;
 
@@ -13,13 +12,15 @@ use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICAT
 use http::{Method, Response, StatusCode};
 
 use self::asked::Filled;
-use self::render::{ENGLISH, Page};
 use super::Gateway;
 use super::access_log::Line;
 use super::cookies::Written;
 use super::copies::Before;
 use super::forward::{Call, jar_request};
 use super::learn::{Scene, learn};
+use super::looks::Manner;
+use super::looks::pages::Page;
+use super::looks::texts::Text;
 use super::own::not_allowed;
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -69,16 +70,17 @@ impl Gateway {
             Method::POST => return Err(Refusal::CrossSite),
             _ => return Ok(not_allowed("GET, HEAD, POST")),
         };
+        let manner = asked.site.looks.manner(&asked.head.headers);
         let cookies = self.screen_in(asked.site, &asked.head.headers)?;
         let visit = self.look(asked, &cookies, &from, line).await?;
         let user = user_of(&visit, asked.site);
         line.user = user.map(|user| user.id.clone());
         if !posts {
             let user = user.map(|user| user.id.as_str());
-            return Ok(Page::Logout { user }.answer(StatusCode::OK));
+            return Ok(manner.answer(&Page::Logout { user }, StatusCode::OK));
         }
         self.meter.count(Count::FormLogouts);
-        let answer = Page::LoggedOut.answer(StatusCode::OK);
+        let answer = manner.answer(&Page::LoggedOut, StatusCode::OK);
         let by = (asked, cookies, &from);
         let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
         Ok(answer)
@@ -97,7 +99,7 @@ impl Gateway {
         let wanted = typed::value(query.as_bytes(), "return_to").ok().flatten();
         let wanted = wanted.as_ref().map(|wanted| wanted.expose().as_str());
         let return_to = way_on(wanted, &asked.site.prefix);
-        let page = self.form_page((asked.site, form), &visit, (&return_to, ""), None, line);
+        let page = self.form_page((asked, form), &visit, (&return_to, ""), None, line);
         Ok(page.answer_with(StatusCode::OK))
     }
 
@@ -136,7 +138,7 @@ impl Gateway {
         let user = typed.user.clone();
         let shown = (return_to.as_str(), user.as_str());
         if visit.is_frozen() || token != self.token(asked.site, &visit) {
-            let page = self.form_page((asked.site, form), &visit, shown, Some(ENGLISH.stale), line);
+            let page = self.form_page((asked, form), &visit, shown, Some(Text::Stale), line);
             return Ok(page.answer_with(StatusCode::CONFLICT));
         }
         let now = self.clock.now();
@@ -150,13 +152,7 @@ impl Gateway {
             Ok(Ok(account)) => account,
             Ok(Err(denied)) => {
                 self.tell_denied(denied, &user, asked.site, line);
-                let page = self.form_page(
-                    (asked.site, form),
-                    &visit,
-                    shown,
-                    Some(ENGLISH.denied),
-                    line,
-                );
+                let page = self.form_page((asked, form), &visit, shown, Some(Text::Denied), line);
                 let mut answer = page.answer_with(StatusCode::UNAUTHORIZED);
                 // A 401 names a scheme (RFC 9110 15.5.2); for one that they do not know browsers open no dialogue.
                 let challenge = format!("Session realm=\"{}\"", asked.site.name);
@@ -205,15 +201,17 @@ impl Gateway {
     /// `shown` are the way back and who was typed before.
     fn form_page<'a>(
         &self,
-        (site, form): (&'a Site, &'a FormLogin),
+        (asked, form): (Asked<'a>, &'a FormLogin),
         visit: &'a Visit,
         shown: (&'a str, &'a str),
-        fault: Option<&'a str>,
+        fault: Option<Text>,
         line: &mut Line,
     ) -> Tied<'a> {
+        let site = asked.site;
         let user = user_of(visit, site);
         line.user = user.map(|user| user.id.clone());
         Tied {
+            manner: site.looks.manner(&asked.head.headers),
             form,
             return_to: shown.0,
             typed: shown.1,
@@ -315,11 +313,12 @@ impl Gateway {
 
 /// The form, tied to the visitor's session.
 struct Tied<'a> {
+    manner: Manner,
     form: &'a FormLogin,
     return_to: &'a str,
     typed: &'a str,
     token: String,
-    fault: Option<&'a str>,
+    fault: Option<Text>,
     user: Option<&'a str>,
 }
 
@@ -333,7 +332,7 @@ impl Tied<'_> {
             fault: self.fault,
             user: self.user,
         };
-        page.answer(status)
+        self.manner.answer(&page, status)
     }
 }
 

@@ -208,7 +208,8 @@ impl Gateway {
         }
         let target = session_page(&site.prefix);
         let audience = audience(&head.method, &head.headers, false);
-        let mut denial = Denial::of(Lack::Login, site, audience, &target);
+        let manner = site.looks.manner(&head.headers);
+        let mut denial = Denial::of(Lack::Login, site, audience, &target, manner);
         // Under SameSite=Strict a link of another site brings no ticket. Asked again by a page of ours it does.
         if !from.could_carry(self.desk.cookie.settings().same_site) {
             denial = denial.by_way_of(format!("https://{}{target}", asked.admitted.authority));

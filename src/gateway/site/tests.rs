@@ -22,6 +22,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         strip_path_params: PathParams::default(),
         trust_directives: false,
         watch: None,
+        looks: super::Looks::ours(),
         form: None,
         namer: None,
         accepts_users_from: Vec::new(),
