@@ -106,24 +106,43 @@ pub fn rule_for<'r>(
     passes: bool,
 ) -> Result<Option<&'r Rule>, Ambiguous> {
     let find = |path: &str| rules.iter().find(|rule| rule.is_for(path, asking));
+    let is_same = |one: Option<&Rule>, other: Option<&Rule>| {
+        one.map(std::ptr::from_ref) == other.map(std::ptr::from_ref)
+    };
     let mut chosen = find(path.bare());
-    for other in path.readings().map(find) {
-        if chosen.map(std::ptr::from_ref) == other.map(std::ptr::from_ref) {
+    for reading in path.readings() {
+        let other = find(&reading);
+        if is_same(chosen, other) {
             continue;
         }
         if !passes {
             return Err(Ambiguous);
         }
-        // Nobody gets around a rule by a path that the app may read otherwise.
-        let demands = |rule: Option<&Rule>| rule.is_some_and(Rule::demands);
-        chosen = match (demands(chosen), demands(other)) {
-            (true, true) => return Err(Ambiguous),
-            (true, false) => chosen,
-            (false, true) => other,
-            (false, false) => chosen.or(other),
-        };
+        chosen = stricter(chosen, other)?;
+    }
+    // Few apps read a host into `//host/path`, and nothing else is ambiguous in it: it passes, by either rule.
+    if let Some(behind) = path.behind_host() {
+        let other = find(&behind);
+        if !is_same(chosen, other) {
+            chosen = stricter(chosen, other)?;
+        }
     }
     Ok(chosen)
+}
+
+/// Of two rules, by two readings, the one that demands something: nobody gets around a rule by a path that the app may read
+/// otherwise.
+fn stricter<'r>(
+    one: Option<&'r Rule>,
+    other: Option<&'r Rule>,
+) -> Result<Option<&'r Rule>, Ambiguous> {
+    let demands = |rule: Option<&Rule>| rule.is_some_and(Rule::demands);
+    match (demands(one), demands(other)) {
+        (true, true) => Err(Ambiguous),
+        (true, false) => Ok(one),
+        (false, true) => Ok(other),
+        (false, false) => Ok(one.or(other)),
+    }
 }
 
 /// Whether a request is a form of another site that a page of ours is to send again.

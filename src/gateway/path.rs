@@ -5,6 +5,8 @@
 //! around a rule (SECURITY 2.6). So a path that could be read in two ways says so, and what it says
 //! beside that is the reading that the fewest rules let through.
 
+use std::borrow::Cow;
+
 /// A path with everything decoded that may be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormalPath {
@@ -14,8 +16,47 @@ pub struct NormalPath {
     /// The same without `;parameters`, if it has any: servlet containers read that one.
     bare: Option<String>,
     ambiguous: bool,
-    /// How servers read it that decode less, or more, if it is ambiguous.
-    others: Vec<String>,
+    /// How it came, and what servers disagree on in it, if there is more to read in it.
+    raw: Option<(Box<str>, Doubts)>,
+}
+
+/// What servers read as more than letters, or as no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Doubts(u8);
+
+impl Doubts {
+    const NONE: Self = Self(0);
+    /// `%2f` separates segments.
+    const SLASH: u8 = 1;
+    /// `\` does.
+    const BACKSLASH: u8 = 1 << 1;
+    /// `%5c` does.
+    const ENCODED_BACKSLASH: u8 = 1 << 2;
+    /// `%2e` is a dot that steps.
+    const DOT: u8 = 1 << 3;
+    /// `%3b` begins parameters.
+    const SEMICOLON: u8 = 1 << 4;
+    /// `%00` ends the path.
+    const NUL: u8 = 1 << 5;
+    /// The reading that most rules are for: whatever may separate or step does.
+    const EAGER: Self = Self(Self::SLASH | Self::BACKSLASH | Self::ENCODED_BACKSLASH | Self::DOT);
+    /// With more at once than these there are more readings than anybody needs.
+    const MOST: u32 = 3;
+
+    const fn has(self, doubt: u8) -> bool {
+        self.0 & doubt != 0
+    }
+
+    const fn add(&mut self, doubt: u8) {
+        self.0 |= doubt;
+    }
+
+    /// Every choice among these.
+    fn choices(self) -> impl Iterator<Item = Self> + Clone {
+        (0..=self.0)
+            .filter(move |some| some & !self.0 == 0)
+            .map(Self)
+    }
 }
 
 impl NormalPath {
@@ -26,14 +67,18 @@ impl NormalPath {
                 path: raw.to_owned(),
                 bare: None,
                 ambiguous: false,
-                others: Vec::new(),
+                raw: None,
             };
         }
         Self::resolved(raw)
     }
 
     fn resolved(raw: &str) -> Self {
-        let (decoded, mut ambiguous) = decode(raw, Slashes::All);
+        let Decoded {
+            text: decoded,
+            doubts,
+            mut ambiguous,
+        } = decode(raw, Doubts::EAGER);
         let path = resolve(&decoded, |segment| segment);
         let bare = decoded
             .contains(';')
@@ -46,11 +91,9 @@ impl NormalPath {
         ambiguous |= decoded.split('/').any(|segment| {
             segment.contains(';') && matches!(without_parameters(segment), "." | "..")
         });
+        let has_more = ambiguous || raw.starts_with("//");
         Self {
-            others: match ambiguous {
-                true => other_readings(raw, &decoded),
-                false => Vec::new(),
-            },
+            raw: has_more.then(|| (raw.into(), doubts)),
             path,
             bare,
             ambiguous,
@@ -68,10 +111,36 @@ impl NormalPath {
     }
 
     /// Every reading of it that some server may have. More than one only where they differ.
-    pub fn readings(&self) -> impl Iterator<Item = &str> {
+    pub fn readings(&self) -> impl Iterator<Item = Cow<'_, str>> + Clone {
         let first = [self.as_str()].into_iter();
-        let more = self.bare.iter().chain(&self.others);
-        first.chain(more.map(String::as_str))
+        let more = self.bare.as_deref();
+        let others = self.others().into_iter().map(Cow::Owned);
+        first.chain(more).map(Cow::Borrowed).chain(others)
+    }
+
+    /// How servers read it that decode less, or more, if it is ambiguous. They may leave one thing in a segment as it is and
+    /// take another for more, so each choice is a reading.
+    fn others(&self) -> Vec<String> {
+        let Some((raw, doubts)) = self.raw.as_ref().filter(|_| self.ambiguous) else {
+            return Vec::new();
+        };
+        let mut others = Vec::new();
+        for chosen in doubts.choices() {
+            let decoded = decode(raw, chosen).text;
+            for path in [decoded.as_str()].into_iter().chain(beyond_host(&decoded)) {
+                others.push(resolve(path, |segment| segment));
+                others.push(resolve(path, without_parameters));
+            }
+        }
+        others.sort_unstable();
+        others.dedup();
+        others
+    }
+
+    /// `//host/path`, as whoever takes a target for the reference of a URL reads it (RFC 3986 4.2).
+    pub fn behind_host(&self) -> Option<String> {
+        let (raw, _) = self.raw.as_ref()?;
+        beyond_host(raw).map(|path| Self::resolved(path).bare().to_owned())
     }
 
     /// Whether a segment has `;parameters`.
@@ -83,6 +152,45 @@ impl NormalPath {
     pub const fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
+
+    /// Whether there is so much to disagree on that nobody means well who writes it.
+    pub fn is_hopeless(&self) -> bool {
+        let doubts = self.raw.as_ref().map(|(_, doubts)| doubts.0);
+        self.ambiguous && doubts.is_some_and(|doubts| doubts.count_ones() > Doubts::MOST)
+    }
+}
+
+/// What follows the host in `//host/path`.
+fn beyond_host(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("//")?.trim_start_matches('/');
+    Some(rest.find('/').map_or("/", |at| &rest[at..]))
+}
+
+/// A path without its `.` and `..` segments, which browsers take out before they ask, in every spelling that they know:
+/// what a cookie's Path is held against.
+pub fn as_browsers_ask(raw: &str) -> Cow<'_, str> {
+    let dots = |segment: &str| match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+        "." => 1,
+        ".." => 2,
+        _ => 0,
+    };
+    if !raw.contains("/.") && !raw.contains("/%2") {
+        return Cow::Borrowed(raw);
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    let mut ends_with_slash = false;
+    for segment in raw.split('/').skip(1) {
+        ends_with_slash = dots(segment) > 0;
+        match dots(segment) {
+            0 => segments.push(segment),
+            1 => {}
+            _ => drop(segments.pop()),
+        }
+    }
+    if ends_with_slash {
+        segments.push("");
+    }
+    Cow::Owned(format!("/{}", segments.join("/")))
 }
 
 /// Whether a path is its own normalised form, as far as one look at it tells: nothing in it is decoded, has parameters or
@@ -101,34 +209,21 @@ fn is_normal(raw: &str) -> bool {
         })
 }
 
-/// The readings of an ambiguous path beside the one with all slashes: of servers that leave escapes in a segment as they
-/// are, that take `%3b` for the start of parameters, and that end a path at a NUL.
-fn other_readings(raw: &str, decoded: &str) -> Vec<String> {
-    let (literal, _) = decode(raw, Slashes::Plain);
-    let eager = decoded.replace("%3B", ";");
-    let whole = |path: &str| path.split("%00").next().unwrap_or_default().to_owned();
-    let (cut, literal_cut) = (whole(&eager), whole(&literal));
-    let all = [&literal, &eager, &cut, &literal_cut];
-    let plain = all.iter().map(|path| resolve(path, |segment| segment));
-    let bare = all.iter().map(|path| resolve(path, without_parameters));
-    plain.chain(bare).collect()
+/// A path as it is read by one choice.
+struct Decoded {
+    text: String,
+    /// What there is to choose.
+    doubts: Doubts,
+    /// Whether anything was found that servers disagree on.
+    ambiguous: bool,
 }
 
-/// Which bytes separate segments, and whether encoded dots can be steps.
-#[derive(Clone, Copy, PartialEq)]
-enum Slashes {
-    /// An encoded slash and a backslash too.
-    All,
-    /// A slash alone; what is encoded in a segment stays in it.
-    Plain,
-}
-
-/// Decodes what may be decoded and tells whether anything was found that servers disagree on.
-fn decode(raw: &str, slashes: Slashes) -> (String, bool) {
+/// Decodes what may be decoded. What is `taken` is more than letters.
+fn decode(raw: &str, taken: Doubts) -> Decoded {
     let bytes = raw.as_bytes();
     let mut out = String::with_capacity(raw.len() + 1);
     let mut ambiguous = !raw.starts_with('/');
-    let mut encoded_dots = false;
+    let mut doubts = Doubts::NONE;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let (byte, escaped) = match (byte, hex_pair(bytes.get(at + 1..at + 3))) {
@@ -142,25 +237,26 @@ fn decode(raw: &str, slashes: Slashes) -> (String, bool) {
                 (byte, false)
             }
         };
+        let doubt = match (byte, escaped) {
+            (b'/', true) => Doubts::SLASH,
+            (b'\\', true) => Doubts::ENCODED_BACKSLASH,
+            (b'\\', false) => Doubts::BACKSLASH,
+            (b'.', true) => Doubts::DOT,
+            (b';', true) => Doubts::SEMICOLON,
+            (0, true) => Doubts::NUL,
+            _ => 0,
+        };
+        doubts.add(doubt);
+        ambiguous |= doubt != 0 && doubt != Doubts::DOT;
         match byte {
-            b'/' if !escaped => out.push('/'),
-            b'/' | b'\\' => {
-                ambiguous = true;
-                match slashes {
-                    Slashes::All => out.push('/'),
-                    Slashes::Plain => out.push_str(&format!("%{byte:02X}")),
-                }
-            }
-            b'.' if escaped && slashes == Slashes::Plain => out.push_str("%2E"),
-            b'.' => {
-                encoded_dots |= escaped;
-                out.push('.');
-            }
+            0 if taken.has(doubt) => break,
+            b'/' | b'\\' if taken.has(doubt) => out.push('/'),
+            b'.' | b';' if taken.has(doubt) => out.push(byte.into()),
+            _ if doubt != 0 => out.push_str(&format!("%{byte:02X}")),
+            b'/' | b'.' => out.push(byte.into()),
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(byte.into()),
             _ => {
                 ambiguous |= byte < 0x20 || byte == 0x7f;
-                // `%3b` is a character of a name to some and the start of parameters to others.
-                ambiguous |= byte == b';' && escaped;
                 if escaped || !byte.is_ascii_graphic() {
                     out.push_str(&format!("%{byte:02X}"));
                 } else {
@@ -169,8 +265,13 @@ fn decode(raw: &str, slashes: Slashes) -> (String, bool) {
             }
         }
     }
-    ambiguous |= encoded_dots && out.split('/').any(|segment| matches!(segment, "." | ".."));
-    (out, ambiguous)
+    ambiguous |=
+        doubts.has(Doubts::DOT) && out.split('/').any(|segment| matches!(segment, "." | ".."));
+    Decoded {
+        text: out,
+        doubts,
+        ambiguous,
+    }
 }
 
 fn hex_pair(digits: Option<&[u8]>) -> Option<u8> {
@@ -292,14 +393,70 @@ mod tests {
             ("/admin%3bx", "/admin"),
             ("/admin%00.css", "/admin"),
             ("/admin%00/../public", "/admin"),
+            // One server leaves a backslash alone, decodes dots, and so on.
+            ("/x%2fy/%2e%2e/admin/x", "/admin/x"),
+            ("/x\\y/%2e%2e/admin/x", "/admin/x"),
+            ("/x\\y/..%2fadmin/x", "/admin/x"),
+            ("/x%5cy/..%2fadmin/x", "/admin/x"),
+            ("/x%5cy/%2e./admin/x", "/admin/x"),
+            ("/x%5cy\\z/../admin/x", "/admin/x"),
+            ("/x%3by/a;b/..%2f..%2fadmin%00.css", "/admin"),
+            ("//host/x/%2e%2e/admin", "/admin"),
         ] {
             let path = NormalPath::read(raw);
-            let readings: Vec<&str> = path.readings().collect();
-            assert!(readings.contains(&reading), "{raw}: {readings:?}");
+            let readings: Vec<_> = path.readings().collect();
+            assert!(
+                readings.iter().any(|found| found == reading),
+                "{raw}: {readings:?}"
+            );
         }
         let plain = NormalPath::read("/a/../b;v/c");
         assert_eq!(plain.readings().collect::<Vec<_>>(), ["/b;v/c", "/b/c"]);
         assert_eq!(NormalPath::read("/a").readings().count(), 1);
+    }
+
+    #[test]
+    fn what_nobody_means_well_with_is_hopeless() {
+        for (raw, is_hopeless) in [
+            ("/a%2fb\\c%5cd", false),
+            ("/a%2fb\\c%5cd%3be", true),
+            ("/a%2fb\\c%2e%5cd", true),
+            ("/a", false),
+        ] {
+            assert_eq!(NormalPath::read(raw).is_hopeless(), is_hopeless, "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_host_is_a_reading() {
+        for (raw, path) in [
+            ("//host/admin/x", Some("/admin/x")),
+            ("///host/admin/x", Some("/admin/x")),
+            ("//host//admin/./x;v", Some("/admin/x")),
+            ("//admin", Some("/")),
+            ("/host//admin", None),
+            ("/admin", None),
+        ] {
+            let read = NormalPath::read(raw);
+            assert_eq!(read.behind_host().as_deref(), path, "{raw}");
+            assert!(!read.is_ambiguous(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn browsers_take_steps_out() {
+        for (raw, asked) in [
+            ("/", "/"),
+            ("/a/b.c/", "/a/b.c/"),
+            ("/wp-admin/../wp-login.php", "/wp-login.php"),
+            ("/wp-admin/%2E./x", "/x"),
+            ("/a/./b/..", "/a/"),
+            ("/../..", "/"),
+            ("/a//../b", "/a/b"),
+            ("/a%20b/.hidden", "/a%20b/.hidden"),
+        ] {
+            assert_eq!(as_browsers_ask(raw), asked, "{raw}");
+        }
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl SiteTable {
             Found::NoHost => return Err(Refusal::UnknownHost),
             Found::Ambiguous => return Err(Refusal::AmbiguousPath),
         };
-        if path.is_ambiguous() && !site.pass_ambiguous_paths {
+        if path.is_ambiguous() && (!site.pass_ambiguous_paths || path.is_hopeless()) {
             return Err(Refusal::AmbiguousPath);
         }
         if site.is_own_path(path) {

@@ -39,6 +39,7 @@ use crate::config::{self, Settings};
 use crate::gateway::access::Rule;
 use crate::gateway::admit::{Admitted, admit};
 use crate::gateway::demand::Asking;
+use crate::gateway::path::as_browsers_ask;
 use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::{Arrival, jar_request};
 use crate::headers::fetch::Provenance;
@@ -205,7 +206,8 @@ fn tell(
     };
     account.access = demanded::access(&scene, head, &asking);
     account.provenance = Some(found::provenance(&scene, &from, could_carry, head));
-    let request = jar_request(site, admitted, head.uri.path(), &from, now);
+    let path = as_browsers_ask(head.uri.path());
+    let request = jar_request(site, admitted, &path, &from, now);
     let fields = head.headers.get_all(COOKIE).iter();
     let fields: Vec<_> = fields.map(HeaderValue::as_bytes).collect();
     let limits = cookie_limits(&settings.server.limits);

@@ -22,6 +22,7 @@ use super::looks::Manner;
 use super::looks::pages::Page;
 use super::looks::texts::Text;
 use super::own::not_allowed;
+use super::path::as_browsers_ask;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::site::Site;
@@ -258,7 +259,7 @@ impl Gateway {
             now: line.time,
         };
         line.session = call.session_id.clone();
-        let path = asked.head.uri.path();
+        let path = &*as_browsers_ask(asked.head.uri.path());
         let request = jar_request(site, admitted, path, from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &request);
         let came = asked.head.headers.get_all(COOKIE).iter();
