@@ -261,10 +261,13 @@ impl Gateway {
         line.session = call.session_id.clone();
         line.user = call.user().map(|user| user.id.clone());
         self.check_access(rule, &call, head, upgrades, line.time)?;
-        let path = head.uri.path().to_owned();
+        let path = path::as_browsers_ask(head.uri.path()).into_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &jar_request);
         let mut witness = Witness::of(&call, head);
+        // By whatever method: for this app it changes something.
+        let logs_out = witness.as_ref().is_some_and(Witness::logs_out);
+        check_cross_site(logs_out && !from.same_site_for_jar(), rule, &visit)?;
         self.observers
             .request(site, head, &visit, self.desk.cookie.name());
         brought.came = call.rewrite(self, head, brought.field.take());

@@ -42,7 +42,7 @@ impl<'a> Witness<'a> {
         let watch = site.watch.as_ref()?;
         let path = &call.admitted.path;
         let query = head.uri.query();
-        let asked = watch.asks(&head.method, [path.as_str(), path.bare()], query)?;
+        let asked = watch.asks(&head.method, path.readings(), query)?;
         let (user, reads_body) = match &watch.login.who {
             _ if asked == Asked::Logout => (Err(Unread::Missing), false),
             Who::Fixed(user) => (Ok(user.clone()), false),
@@ -64,6 +64,11 @@ impl<'a> Witness<'a> {
             user,
             attempt: None,
         })
+    }
+
+    /// Whether the request is known to log somebody out.
+    pub fn logs_out(&self) -> bool {
+        self.asked == Asked::Logout
     }
 
     /// Reads the user in the body, of which all is here that will be read. False when it is no login after all, nor a
@@ -119,7 +124,7 @@ impl<'a> Witness<'a> {
         match self.watch.logged_in(&answer) {
             Ok(()) => {
                 gateway.meter.count(Count::LoginsSeen);
-                self.log_in(now, gateway)
+                self.log_in(&answer, now, gateway)
             }
             Err(miss) => {
                 self.tell_failed(miss, gateway);
@@ -144,7 +149,8 @@ impl<'a> Witness<'a> {
         );
     }
 
-    fn log_in(self, now: Time, gateway: &Gateway) -> Turn {
+    fn log_in(mut self, answer: &Answer<'_>, now: Time, gateway: &Gateway) -> Turn {
+        self.user = self.watch.who(self.user, answer);
         if let Some(attempt) = self.attempt {
             gateway.attempts.succeeded(attempt, self.user.is_ok(), now);
         }

@@ -4,6 +4,7 @@
 //! watch        which requests are a login or a logout of the app's own, and by which signs one succeeded
 //! presets      what that is for apps that many people run
 //! typed        the user that a login names, read strictly or not at all
+//! told         the user that the app's own cookie names, against whom that is held
 //! json         the same in a JSON body
 //! normalise    one spelling for the names that an app takes for one
 //! attempts     how often somebody may try
@@ -20,6 +21,8 @@ pub mod watch;
 pub mod presets;
 
 pub mod typed;
+
+pub mod told;
 
 pub mod form;
 

@@ -5,6 +5,7 @@
 //! named there.
 
 use super::normalise::Normalise;
+use super::told::Told;
 
 /// A ready rule. Paths count from the folder of the app.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub struct Preset {
     pub shared_path: bool,
     /// Who logs in.
     pub who: PresetWho,
+    /// Which cookie of a success names the user, and how.
+    pub told: Option<(&'static str, Told)>,
     /// By what a login succeeded.
     pub success: PresetSigns,
     /// The logout, if it is the same wherever the app runs.
@@ -72,6 +75,7 @@ pub const PRESETS: &[Preset] = &[
         login_path: "/admin/login/",
         shared_path: false,
         who: PresetWho::Field("username", Normalise::Trim),
+        told: None,
         success: signs(&[302], Some("sessionid")),
         logout: Some(PresetLogout {
             is_get: false,
@@ -87,6 +91,7 @@ pub const PRESETS: &[Preset] = &[
         login_path: "/wp-login.php",
         shared_path: false,
         who: PresetWho::Field("log", Normalise::TrimLowercase),
+        told: Some(("wordpress_logged_in_*", Told::WordPress)),
         success: signs(&[], Some("wordpress_logged_in_*")),
         logout: Some(PresetLogout {
             is_get: true,
@@ -95,13 +100,15 @@ pub const PRESETS: &[Preset] = &[
             success: signs(&[302], None),
         }),
     },
-    // FORM logins, which Tomcat takes at any path of the app that ends so. How people log out is the app's own affair.
+    // FORM logins, which Tomcat takes at any path of the app that ends so. A success answers 303 over HTTP/1.1; what an app's
+    // error page answers is its own affair, but sendRedirect says 302. How people log out is the app's own affair too.
     Preset {
         name: "tomcat",
         login_path: "/*/j_security_check",
         shared_path: false,
         who: PresetWho::Field("j_username", Normalise::None),
-        success: signs(&[302, 303], Some("JSESSIONID")),
+        told: None,
+        success: signs(&[303], Some("JSESSIONID")),
         logout: None,
     },
     // A password for the one user there is. A failure answers 401.
@@ -110,6 +117,7 @@ pub const PRESETS: &[Preset] = &[
         login_path: "/login",
         shared_path: false,
         who: PresetWho::Fixed("jupyter"),
+        told: None,
         success: signs(&[302], Some("username-*")),
         logout: Some(PresetLogout {
             is_get: true,
@@ -127,6 +135,7 @@ pub const PRESETS: &[Preset] = &[
         login_path: "/index.php",
         shared_path: true,
         who: PresetWho::Field("pma_username", Normalise::None),
+        told: None,
         success: signs(&[], Some("pmaAuth-*")),
         logout: Some(PresetLogout {
             is_get: false,
@@ -143,6 +152,7 @@ pub const PRESETS: &[Preset] = &[
         login_path: "/index.php",
         shared_path: true,
         who: PresetWho::Field("wpName", Normalise::MediaWiki),
+        told: Some(("*UserName", Told::MediaWiki)),
         success: signs(&[302], Some("*UserID")),
         logout: Some(PresetLogout {
             is_get: false,
@@ -162,6 +172,7 @@ pub const PRESETS: &[Preset] = &[
         login_path: "/doku.php",
         shared_path: true,
         who: PresetWho::Field("u", Normalise::DokuWiki),
+        told: Some(("DW*", Told::DokuWiki)),
         success: signs(&[], Some("DW*")),
         logout: Some(PresetLogout {
             is_get: true,

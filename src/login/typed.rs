@@ -15,6 +15,9 @@ use crate::base::secret::Secret;
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 /// The longest user, in bytes.
 const USER_BYTES_MAX: usize = 256;
+/// The most fields of a form that a user is read from. PHP drops all after a thousand (`max_input_vars`) without a word, and
+/// may be told to drop more; no login has so many.
+const FIELDS_MAX: usize = 100;
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
@@ -57,6 +60,12 @@ pub enum Unread {
     /// More than one field could be the user's.
     #[error("the body has the user's field, or what may be read as it, more than once")]
     Twice,
+    /// So many fields that a reader may drop the last of them.
+    #[error("the body has more than {FIELDS_MAX} fields")]
+    TooMany,
+    /// The app's own cookie names somebody else.
+    #[error("the app let somebody else in than the user's field names")]
+    Another,
     /// The value cannot be decoded, or is no name that anybody has.
     #[error("what the user's field holds is no name")]
     Value,
@@ -161,7 +170,10 @@ fn spells(body: &[u8], field: &str) -> bool {
 fn user_of_form(body: &[u8], field: &str) -> Result<String, Unread> {
     // Some servers take a bare `;` for a separator. Browsers never write one.
     let mut found = 0_usize;
-    for piece in body.split(|byte| matches!(byte, b'&' | b';')) {
+    for (at, piece) in body.split(|byte| matches!(byte, b'&' | b';')).enumerate() {
+        if at >= FIELDS_MAX {
+            return Err(Unread::TooMany);
+        }
         found += usize::from(resembles(&name_of(piece)?, field));
     }
     match found {
@@ -334,6 +346,19 @@ mod tests {
         }
         let long = format!("log={}", "a".repeat(257));
         assert_eq!(user(long.as_bytes(), "log", Kind::Form), Err(Unread::Value));
+        // PHP drops the last one.
+        for filler in ["a&", "a;"] {
+            let many = filler.repeat(1001) + "log=admin";
+            assert_eq!(
+                user(many.as_bytes(), "log", Kind::Form),
+                Err(Unread::TooMany)
+            );
+        }
+        let few = "a&".repeat(99) + "log=alice";
+        assert_eq!(
+            user(few.as_bytes(), "log", Kind::Form).as_deref(),
+            Ok("alice")
+        );
     }
 
     #[test]

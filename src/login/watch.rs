@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::attempts::Limits;
 use super::normalise::Normalise;
-use super::typed::Kind;
+use super::told::Told;
+use super::typed::{Kind, Unread};
 use crate::base::clock::Time;
 use crate::cookie::name::NamePattern;
 use crate::cookie::set_cookie::{Ends, SetCookie};
@@ -34,6 +35,8 @@ pub struct LoginRule {
     pub shared_path: bool,
     /// Who logs in.
     pub who: Who,
+    /// Which cookie of a success names the user, and how.
+    pub told: Option<(NamePattern, Told)>,
     /// By what it succeeded.
     pub success: Signs,
     /// By what it failed, whatever else shows; any of them.
@@ -186,16 +189,22 @@ pub enum Miss {
 
 impl Watch {
     /// What a request asks, as far as its head tells. `paths` are the readings of its normalised path, with and without
-    /// `;parameters`: servlet containers put the session in there, in the address of the login form too. Where both
+    /// `;parameters` among them: servlet containers put the session in there, in the address of the login form too. Where both
     /// rules match it is a logout, whose rule says more, unless a body can tell.
-    pub fn asks(&self, method: &Method, paths: [&str; 2], query: Option<&str>) -> Option<Asked> {
+    pub fn asks(
+        &self,
+        method: &Method,
+        paths: impl Iterator<Item = impl AsRef<str>> + Clone,
+        query: Option<&str>,
+    ) -> Option<Asked> {
+        let is_at = |rule: &PathRule| paths.clone().any(|path| rule.matches(path.as_ref()));
         let logs_out = self.logout.as_ref().is_some_and(|rule| {
             rule.method.as_ref().is_none_or(|wanted| wanted == method)
-                && paths.iter().any(|path| rule.path.matches(path))
+                && is_at(&rule.path)
                 && rule.query.as_ref().is_none_or(|pair| holds(query, pair))
         });
         let rule = &self.login;
-        let logs_in = rule.method == *method && paths.iter().any(|path| rule.path.matches(path));
+        let logs_in = rule.method == *method && is_at(&rule.path);
         match (logs_in, logs_out) {
             (true, else_logout) if rule.shared_path => Some(Asked::LoginIfNamed { else_logout }),
             (_, true) => Some(Asked::Logout),
@@ -213,12 +222,42 @@ impl Watch {
         answer.shows(&self.login.success)?;
         let shows_failure = failure.status.contains(&answer.status.as_u16())
             || (failure.location.as_ref()).is_some_and(|location| answer.goes_to(location))
-            || (failure.sets_cookie.as_ref()).is_some_and(|name| any(&answer.set, name))
+            || (failure.sets_cookie.as_ref()).is_some_and(|name| answer.sets(name))
             || (failure.deletes_cookie.as_ref()).is_some_and(|name| any(&answer.deleted, name));
         if shows_failure {
             Err(Miss::Failure)
         } else {
             Ok(())
+        }
+    }
+
+    /// Who was let in: whom the login named, unless the app's own cookie names somebody else. Instead of an e-mail address,
+    /// which may be another account's name, the name in the cookie counts.
+    ///
+    /// # Errors
+    /// Why it is nobody.
+    pub fn who(
+        &self,
+        typed: Result<String, Unread>,
+        answer: &Answer<'_>,
+    ) -> Result<String, Unread> {
+        let typed = typed?;
+        let (Some((pattern, form)), Who::Named { normalise, .. }) =
+            (&self.login.told, &self.login.who)
+        else {
+            return Ok(typed);
+        };
+        let named = answer.set.iter().filter(|(name, _)| pattern.matches(name));
+        let mut named = named.filter_map(|(_, value)| form.who(value));
+        let Some(one) = named.next() else {
+            return Ok(typed);
+        };
+        let one = normalise.apply(one).ok_or(Unread::Another)?;
+        let is_same = |name| normalise.apply(name).as_ref() == Some(&one);
+        if named.all(is_same) && (one == typed || typed.contains('@')) {
+            Ok(one)
+        } else {
+            Err(Unread::Another)
         }
     }
 
@@ -234,8 +273,8 @@ impl Watch {
 pub struct Answer<'h> {
     status: StatusCode,
     location: Option<&'h str>,
-    /// The names of the cookies that it leaves behind.
-    set: Vec<&'h [u8]>,
+    /// The cookies that it leaves behind, with their values.
+    set: Vec<(&'h [u8], &'h [u8])>,
     /// The names of those that it takes away.
     deleted: Vec<&'h [u8]>,
 }
@@ -257,7 +296,7 @@ impl<'h> Answer<'h> {
     /// The names of the cookies that it sets.
     pub fn names_set(&self) -> impl Iterator<Item = String> {
         let names = self.set.iter();
-        names.map(|name| String::from_utf8_lossy(name).into_owned())
+        names.map(|(name, _)| String::from_utf8_lossy(name).into_owned())
     }
 
     /// Whether the app did anything at all.
@@ -283,7 +322,7 @@ impl<'h> Answer<'h> {
         if !signs
             .sets_cookie
             .as_ref()
-            .is_none_or(|name| any(&self.set, name))
+            .is_none_or(|name| self.sets(name))
         {
             return Err(Miss::Cookie);
         }
@@ -295,6 +334,10 @@ impl<'h> Answer<'h> {
             return Err(Miss::Deletion);
         }
         Ok(())
+    }
+
+    fn sets(&self, pattern: &NamePattern) -> bool {
+        self.set.iter().any(|(name, _)| pattern.matches(name))
     }
 
     fn goes_to(&self, pattern: &TextPattern) -> bool {
@@ -311,12 +354,12 @@ fn holds(query: Option<&str>, pair: &str) -> bool {
     query.is_some_and(|query| query.split('&').any(|held| held == pair))
 }
 
-/// The names of the cookies that these `Set-Cookie` fields leave behind, and of those that they take away. An empty value,
+/// The cookies that these `Set-Cookie` fields leave behind, and the names of those that they take away. An empty value,
 /// or an end in the past, deletes; so does a later field for the same cookie.
 fn cookies<'h>(
     fields: impl Iterator<Item = &'h [u8]>,
     now: Time,
-) -> (Vec<&'h [u8]>, Vec<&'h [u8]>) {
+) -> (Vec<(&'h [u8], &'h [u8])>, Vec<&'h [u8]>) {
     let mut left: Vec<(SetCookie<'h>, bool)> = Vec::new();
     for set in fields.filter_map(|field| SetCookie::read(field).ok()) {
         left.retain(|(before, _)| {
@@ -325,11 +368,11 @@ fn cookies<'h>(
         let stays = !set.value.is_empty() && set.ends(now) != Ends::Past;
         left.push((set, stays));
     }
-    let named = |wanted: bool| {
-        let of_kind = left.iter().filter(move |(_, stays)| *stays == wanted);
-        of_kind.map(|(set, _)| set.name).collect()
-    };
-    (named(true), named(false))
+    let (set, deleted): (Vec<_>, Vec<_>) = left.iter().partition(|(_, stays)| *stays);
+    (
+        set.iter().map(|(set, _)| (set.name, set.value)).collect(),
+        deleted.iter().map(|(set, _)| set.name).collect(),
+    )
 }
 
 #[cfg(test)]
@@ -349,6 +392,7 @@ mod tests {
                     ..Signs::default()
                 },
                 failure: Signs::default(),
+                told: None,
             },
             logout: Some(LogoutRule {
                 method: None,
@@ -390,7 +434,7 @@ mod tests {
             ("GET", "/", "/", Some("action=logout"), None),
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            let found = wordpress().asks(&method, [plain, bare], query);
+            let found = wordpress().asks(&method, [plain, bare].into_iter(), query);
             assert_eq!(found, asked, "{method} {plain} {query:?}");
         }
     }
@@ -514,7 +558,7 @@ mod tests {
     fn at_a_shared_path_the_body_decides() {
         let mut watch = wordpress();
         watch.login.shared_path = true;
-        let asks = |query| watch.asks(&Method::POST, ["/wp-login.php"; 2], query);
+        let asks = |query| watch.asks(&Method::POST, ["/wp-login.php"; 2].into_iter(), query);
         let either = |else_logout| Some(Asked::LoginIfNamed { else_logout });
         assert_eq!(asks(None), either(false));
         assert_eq!(asks(Some("action=logout")), either(true));
@@ -538,6 +582,7 @@ mod tests {
         for (fields, names) in rows {
             let (found, _) = cookies(fields.iter().map(|field| field.as_bytes()), now);
             let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+            let found: Vec<&[u8]> = found.iter().map(|(name, _)| *name).collect();
             assert_eq!(found, names, "{fields:?}");
         }
     }

@@ -112,10 +112,10 @@ fn reply(seen: &Seen) -> Reply {
         .header("x-status")
         .and_then(|status| status.parse().ok());
     let reply = Reply::ok("").status(status.unwrap_or(200));
-    match seen.header("x-cookie") {
-        Some(line) => reply.header("set-cookie", line).header("location", "/"),
-        None => reply,
-    }
+    let lines = [seen.header("x-cookie"), seen.header("x-cookie-too")];
+    lines.into_iter().flatten().fold(reply, |reply, line| {
+        reply.header("set-cookie", line).header("location", "/")
+    })
 }
 
 async fn gate(app: &App, preset: &str, more: &str) -> Gate {
@@ -274,6 +274,95 @@ async fn by_no_preset_is_a_failure_an_error_or_a_deletion_a_login() {
             assert_eq!(bound, None, "{} {status} {cookie}", case.preset);
         }
     }
+}
+
+/// Whoever is in may have the cookie of a login set again by a request in which the app reads no name, and write any.
+#[tokio::test]
+async fn whom_the_apps_own_cookie_names_nobody_else_is() {
+    let app = App::answering(reply).await;
+    let wordpress = "wordpress_logged_in_1=mallory%7C1799999999%7Ct%7C0a";
+    let dokuwiki = "DW0123456789abcdef=bWFsbG9yeQ%3D%3D%7C0%7Cc2VjcmV0";
+    for (preset, typed, cookie, bound) in [
+        ("wordpress", "MALLORY", wordpress, Some("mallory")),
+        ("wordpress", "admin", wordpress, None),
+        // An account of this name may be somebody else's.
+        ("wordpress", "m%40example.com", wordpress, Some("mallory")),
+        ("wordpress", "mal%3C1%3Elory", wordpress, None),
+        (
+            "mediawiki",
+            "mallory",
+            "wikiUserName=Mallory",
+            Some("Mallory"),
+        ),
+        ("mediawiki", "admin", "wikiUserName=Mallory", None),
+        ("dokuwiki", "mallory", dokuwiki, Some("mallory")),
+        ("dokuwiki", "admin", dokuwiki, None),
+    ] {
+        let case = CASES.iter().find(|case| case.preset == preset).unwrap();
+        let gate = gate(&app, preset, "").await;
+        let browser = gate.browser();
+        let body = format!("{}={typed}&pwd=x", case.field.unwrap());
+        // MediaWiki tells a success by another cookie, of which the rig's app sets one at a time.
+        let body = (FORM, body);
+        if preset == "mediawiki" {
+            let both = format!("{cookie}; Path=/");
+            let call = browser
+                .post(case.login, body.1)
+                .header("content-type", FORM);
+            let call = call.header("x-status", "302").header("x-cookie", both);
+            let call = call.header("x-cookie-too", "wikiUserID=7; Path=/");
+            call.send().await;
+        } else {
+            let cookie = format!("{cookie}; Path=/");
+            post(&browser, case.login, body, (case.status, &cookie)).await;
+        }
+        let found = user(&app, &browser).await;
+        assert_eq!(found.as_deref(), bound, "{preset} {typed}");
+    }
+}
+
+/// An error page of the app's that redirects sets a session cookie too.
+#[tokio::test]
+async fn a_redirect_of_tomcats_error_page_is_no_login() {
+    let app = App::answering(reply).await;
+    let gate = gate(&app, "tomcat", "").await;
+    let browser = gate.browser();
+    let login = (FORM, "j_username=admin&j_password=wrong".to_owned());
+    let cookie = "JSESSIONID=new; Path=/";
+    post(&browser, "/app/j_security_check", login, (302, cookie)).await;
+    assert_eq!(user(&app, &browser).await, None);
+}
+
+/// A page elsewhere can link to a logout that is a GET.
+#[tokio::test]
+async fn a_link_of_another_site_logs_nobody_out() {
+    let app = App::answering(reply).await;
+    let gate = gate(&app, "jupyter", "").await;
+    let browser = gate.browser();
+    let cookie = "username-localhost-1=secret; Path=/";
+    post(
+        &browser,
+        "/login",
+        (FORM, "password=x".to_owned()),
+        (302, cookie),
+    )
+    .await;
+
+    let asked = app.seen().len();
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("referer", "https://evil.test/page"),
+    ] {
+        let call = browser.get("/logout").header(name, value);
+        let call = call.header("sec-fetch-mode", "navigate");
+        let answer = call.header("sec-fetch-dest", "document").send().await;
+        assert_eq!(answer.status(), 403, "{name}");
+    }
+    assert_eq!(app.seen().len(), asked);
+
+    assert_eq!(user(&app, &browser).await.as_deref(), Some("jupyter"));
+    browser.get("/logout").send().await;
+    assert_eq!(user(&app, &browser).await, None);
 }
 
 /// phpMyAdmin sets its login cookie anew with every answer, at the path of its login.

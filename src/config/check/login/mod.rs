@@ -9,9 +9,11 @@ use super::super::settings::{Method, Site};
 use super::super::units::Span;
 use super::{Check, value};
 use crate::cookie::attributes::TicketCookieSettings;
+use crate::cookie::name::NamePattern;
 use crate::login::attempts::Limits;
 use crate::login::normalise::Normalise;
 use crate::login::presets::{self, Preset, PresetLogout, PresetSigns, PresetWho};
+use crate::login::told::Told;
 use crate::login::watch::Watch;
 
 use self::rules::Place;
@@ -75,7 +77,8 @@ pub(super) fn watch(
         key: key("login"),
         site_path,
     };
-    let login = place.login(login);
+    let mut login = place.login(login);
+    login.told = preset.and_then(|preset| preset.told.and_then(told));
     let logout = match (mirror.logout, preset.and_then(|preset| preset.logout)) {
         (written, None) => written,
         (written, Some(preset)) => Some(with_logout(written.unwrap_or_default(), preset, &base)),
@@ -164,6 +167,11 @@ fn with_login(mut rule: file::LoginRule, preset: &Preset, base: &str) -> file::L
     }
     rule.success.get_or_insert_with(|| mirrored(preset.success));
     rule
+}
+
+/// The names in presets are patterns.
+fn told((cookie, form): (&str, Told)) -> Option<(NamePattern, Told)> {
+    NamePattern::parse(cookie).ok().map(|cookie| (cookie, form))
 }
 
 fn with_logout(mut rule: file::LogoutRule, preset: PresetLogout, base: &str) -> file::LogoutRule {

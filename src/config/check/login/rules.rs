@@ -36,6 +36,7 @@ impl Place<'_, '_> {
             path,
             shared_path,
             who,
+            told: None,
             success,
             failure,
         }
