@@ -208,8 +208,8 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:9:1: session.engine: unknown key; this key belongs in [session.store]",
         ),
         (
-            "[session]\nclear_site_data = false",
-            "x.toml:9:1: session.clear_site_data: not available in this version; take it out until a version has it",
+            "[session]\ndevice = { bind = \"off\" }",
+            "x.toml:9:1: session.device: not available in this version; take it out until a version has it",
         ),
         (
             "[session]\nrotate_every = \"5s\"",
@@ -910,9 +910,9 @@ fn a_variable_beats_the_file_and_is_named_when_it_is_wrong() {
             "CLOAKROOM_SESSION__IDLE_TIMOUT: session.idle_timout: unknown key; did you mean idle_timeout?\n",
         ),
         (
-            "CLOAKROOM_SESSION__CLEAR_SITE_DATA",
+            "CLOAKROOM_SESSION__DEVICE",
             "true",
-            "CLOAKROOM_SESSION__CLEAR_SITE_DATA: session.clear_site_data: not available in this version; take it out until a version has it\n",
+            "CLOAKROOM_SESSION__DEVICE: session.device: not available in this version; take it out until a version has it\n",
         ),
         ("CLOAKROOM_SESSION__STORE__URL", "hunter2", ""),
         (

@@ -104,6 +104,7 @@ mirrored! {
         max_per_user: u32 = 0,
         over_limit: OverLimit = OverLimit::Oldest,
         max_new_per_ip: u32 = 1500,
+        clear_site_data: bool = false,
         keys: Keys = Keys::default(),
         cookie: Cookie = Cookie::default(),
         store: Store = Store::default(),

@@ -172,7 +172,7 @@ pub const KEYS: &[Key] = &[
     now("session.max_per_user", Count),
     now("session.over_limit", one_of(&["oldest", "ask"])),
     now("session.max_new_per_ip", Count),
-    later("session.clear_site_data"),
+    now("session.clear_site_data", Flag),
     now("session.keys", Table),
     now("session.keys.file", Text),
     now("session.keys.activate_after", Duration),

@@ -152,6 +152,8 @@ pub struct Sessions {
     pub asks_over_limit: bool,
     /// The most sessions without a user that an address begins in an hour. `None`: no limit.
     pub max_new_per_ip: Option<u32>,
+    /// Whether a logout has the browser forget what the site keeps in it.
+    pub clear_site_data: bool,
     /// Whether what an open stream carries keeps its session alive.
     pub streams_count_as_activity: bool,
     /// `[session.keys]`.

@@ -28,6 +28,8 @@ pub struct TicketDesk {
     pub terms: Terms,
     /// Whether the cookie ends with the browser session.
     pub expire_at_browser_close: bool,
+    /// Whether a logout has the browser forget what the site keeps in it.
+    pub clear_site_data: bool,
 }
 
 impl TicketDesk {
@@ -62,6 +64,9 @@ impl TicketDesk {
             TicketNews::Keep => return vary_by_cookie(headers),
         };
         headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+        if self.clear_site_data && matches!(news, TicketNews::Delete) {
+            clear_site_data::clear(headers);
+        }
         make_private(headers);
         vary_by_cookie(headers);
     }

@@ -30,6 +30,12 @@ pub fn narrow(headers: &mut HeaderMap) {
     }
 }
 
+/// Has the browser forget the cookies of its site and what scripts have stored, as after a logout.
+pub fn clear(headers: &mut HeaderMap) {
+    let all = HeaderValue::from_static("\"cookies\", \"storage\"");
+    headers.append(NAME, all);
+}
+
 fn items(headers: &HeaderMap) -> impl Iterator<Item = String> {
     headers
         .get_all(NAME)

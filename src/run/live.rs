@@ -100,6 +100,7 @@ impl Live {
                 cookie,
                 terms: settings.session.terms.clone(),
                 expire_at_browser_close: settings.session.expire_at_browser_close,
+                clear_site_data: settings.session.clear_site_data,
             },
             observers: Arc::clone(&self.observers),
             values: Arc::clone(&self.values),

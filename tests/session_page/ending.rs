@@ -107,6 +107,26 @@ async fn who_logs_out_here_is_logged_out_and_stays_logged_in_elsewhere() {
     assert_eq!(house.whoami(&other).await.as_deref(), Some("alice"));
 }
 
+/// Only if the operator wants it, as it goes for all that the site keeps in the browser.
+#[tokio::test]
+async fn a_logout_clears_what_the_browser_keeps_if_it_is_to() {
+    for (session, expected) in [
+        ("", None),
+        ("clear_site_data = true", Some("\"cookies\", \"storage\"")),
+    ] {
+        let house = House::with(session).await;
+        let one = house.browser_of("alice").await;
+        let other = house.browser_of("alice").await;
+        let answer = house.press(&one, "end-others").await;
+        assert_eq!(answer.header("clear-site-data"), None);
+        let answer = house.press(&one, "log-out").await;
+        assert_eq!(answer.header("clear-site-data"), expected);
+        house.log_in(&other, "alice", "/").await;
+        let call = house.as_form(other.post("/.cloakroom/logout", ""));
+        assert_eq!(call.send().await.header("clear-site-data"), expected);
+    }
+}
+
 #[tokio::test]
 async fn to_end_what_has_ended_harms_nobody() {
     let house = House::with("").await;

@@ -87,6 +87,7 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
         streams_count_as_activity: mirror.streams_count_as_activity,
         max_per_user: Some(mirror.max_per_user).filter(|most| *most > 0),
         asks_over_limit: mirror.over_limit == file::OverLimit::Ask,
+        clear_site_data: mirror.clear_site_data,
         max_new_per_ip: Some(mirror.max_new_per_ip).filter(|most| *most > 0),
         keys: Keys {
             file: check.file("session.keys.file", &mirror.keys.file),
