@@ -94,8 +94,23 @@ impl House {
     }
 }
 
+/// Passes every request on, as a page that works offline has it, and keeps what comes.
+const WORKER: &str = "
+addEventListener('install', () => skipWaiting());
+addEventListener('activate', event => event.waitUntil(clients.claim()));
+addEventListener('fetch', event => event.respondWith((async () => {
+  const answer = await fetch(event.request);
+  const kept = await caches.open('kept');
+  await kept.put(event.request.url, new Response(await answer.clone().text()));
+  return answer;
+})()));
+";
+
 /// Pages that say whom the app takes the visitor for, and run what the app likes.
 fn answer(seen: &Seen) -> Reply {
+    if seen.path() == "/worker.js" {
+        return Reply::ok(WORKER).header("content-type", "text/javascript");
+    }
     let user = seen.header("x-session-user").unwrap_or("nobody".into());
     let page = format!(
         "<!DOCTYPE html><html lang=\"en\"><title>The app</title><p id=\"user\">{user}</p>\

@@ -70,6 +70,31 @@ fn window(path: &str) -> String {
     )
 }
 
+/// A worker is asked before the network, and can keep whatever comes through its hands. Our pages do not.
+#[tokio::test]
+async fn a_service_worker_of_the_app_reads_none_of_our_pages() {
+    let Some(browser) = Chromium::open().await else {
+        return;
+    };
+    let house = House::with("").await;
+    house.log_in(&browser).await;
+    let register = format!(
+        "{TELL} navigator.serviceWorker.register('/worker.js') \
+         .then(() => navigator.serviceWorker.ready).then(() => tell('ready'), e => tell('' + e))"
+    );
+    assert_eq!(browser.run(&register).await, "ready");
+    for (page, is_kept) in [("/desk", true), (LOGIN, false), (SESSIONS, false)] {
+        browser.go(&house.at(page)).await;
+        browser.go(&house.at("/")).await;
+        let read = format!(
+            "{TELL} caches.match('{page}').then(a => a ? a.text() : '').then(tell, e => tell('' + e))"
+        );
+        let read = browser.run(&read).await;
+        let has_read = read.as_str().unwrap_or_default().contains("<p");
+        assert_eq!(has_read, is_kept, "{page}: {read}");
+    }
+}
+
 /// A script can have the browser ask for our page, but not send what only the page itself knows.
 #[tokio::test]
 async fn a_script_of_the_app_ends_no_session() {
