@@ -6,6 +6,8 @@ mod django;
 
 mod jupyter;
 
+pub mod oidc_provider;
+
 mod tomcat;
 
 mod wordpress;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use django::{Django, DjangoVisitor};
 pub use jupyter::{Jupyter, JupyterVisitor};
+pub use oidc_provider::{OidcProvider, ProviderVisitor};
 pub use tomcat::{PROTECTED, SESSIONS, Tomcat, TomcatVisitor, ids_in_urls, session_of};
 pub use wordpress::{WordPress, WordPressVisitor};
 

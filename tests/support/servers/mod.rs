@@ -11,7 +11,7 @@ pub(super) mod process;
 
 pub(super) mod programs;
 
-mod certificate;
+pub mod certificate;
 
 mod redis;
 
