@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use super::support::body::{Body, fed, full};
 use super::*;
 
 /// The time at which everything happens, in seconds.
@@ -41,6 +40,8 @@ pub enum Answer {
     Long(usize, Value),
     /// Nothing, for as long as the test runs.
     Never,
+    /// A space now and then, for as long as somebody reads.
+    Drips,
 }
 
 #[derive(Default)]
@@ -152,7 +153,7 @@ async fn serve(listener: TcpListener, plan: Arc<Mutex<Plan>>) {
 async fn answer(
     request: Request<Incoming>,
     plan: Arc<Mutex<Plan>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     let answer = {
         let mut plan = plan.lock().unwrap();
@@ -161,16 +162,30 @@ async fn answer(
         answer
     };
     let (status, body) = match answer {
-        Some(Answer::Json(json)) => (200, json.to_string()),
-        Some(Answer::Status(status)) => (status, String::new()),
-        Some(Answer::Long(spaces, json)) => (200, format!("{}{json}", " ".repeat(spaces))),
+        Some(Answer::Json(json)) => (200, full(json.to_string())),
+        Some(Answer::Status(status)) => (status, full("")),
+        Some(Answer::Long(spaces, json)) => (200, full(format!("{}{json}", " ".repeat(spaces)))),
         Some(Answer::Never) => std::future::pending().await,
-        None => (404, String::new()),
+        Some(Answer::Drips) => {
+            let (feed, body) = fed();
+            tokio::spawn(async move {
+                let drip = async || loop {
+                    feed.data(" ").await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                };
+                tokio::select! {
+                    () = feed.closed() => {}
+                    () = drip() => {}
+                }
+            });
+            (200, body)
+        }
+        None => (404, full("")),
     };
     let response = Response::builder()
         .status(status)
         .header("Location", DISCOVERY);
-    Ok(response.body(Full::from(body)).unwrap())
+    Ok(response.body(body).unwrap())
 }
 
 /// A key that signs.

@@ -52,11 +52,9 @@ fn now() -> Time {
 /// The value of a parameter of a URL.
 fn param(url: &str, name: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs
-        .filter(|(known, _)| *known == name)
-        .map(|(_, value)| value);
-    let value = value.last()?.replace('+', " ");
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(known, _)| *known == name)?;
+    let value = value.replace('+', " ");
     let decoded = percent_encoding::percent_decode_str(&value).decode_utf8();
     Some(decoded.unwrap().into_owned())
 }

@@ -141,7 +141,14 @@ async fn nobody_waits_longer_than_the_site_says() {
     let liar = Liar::start().await;
     let mut settings = settings(&liar.issuer, "shop", "a secret");
     settings.timeout = Duration::from_millis(200);
-    for path in [DISCOVERY, KEYS, TOKEN, USERINFO] {
+    for (path, slow) in [
+        (DISCOVERY, Answer::Never),
+        (KEYS, Answer::Never),
+        (TOKEN, Answer::Never),
+        (USERINFO, Answer::Never),
+        (DISCOVERY, Answer::Drips),
+        (TOKEN, Answer::Drips),
+    ] {
         let provider = provider(settings.clone());
         let good = redeemed(&provider).await;
         assert!(good.is_ok());
@@ -150,7 +157,7 @@ async fn nobody_waits_longer_than_the_site_says() {
                 .sign(json!({}), liar.claims(json!({"groups": null}))),
         );
         let truth = liar.discovery(json!({}));
-        liar.answers(path, Answer::Never);
+        liar.answers(path, slow);
         let provider = Provider::new(settings.clone()).unwrap();
         let watch = Stopwatch::start();
         // Whoever waits for somebody else's question has the answer with them.
@@ -249,4 +256,34 @@ async fn what_is_known_stays_good_while_the_provider_is_silent() {
         .read_logout_token(&token, Time::from_secs(later))
         .await;
     assert!(read.unwrap_err().is_no_answer());
+}
+
+#[test]
+fn every_core_may_ask_for_all() {
+    let of_one_core = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap()
+    };
+    let home = of_one_core();
+    let liar = home.block_on(Liar::start());
+    let provider = liar.provider();
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(|| home.block_on(end));
+        let cores = (0..4).map(|_| {
+            scope.spawn(|| {
+                let runtime = of_one_core();
+                let redeemed = runtime.block_on(redeemed(&provider)).map(|one| one.sub);
+                // What this core fetched is good when it is gone.
+                drop(runtime);
+                redeemed.unwrap()
+            })
+        });
+        for core in cores.collect::<Vec<_>>() {
+            assert_eq!(core.join().unwrap(), "1");
+        }
+        drop(ended);
+    });
+    assert_eq!((liar.asked(DISCOVERY), liar.asked(KEYS)), (1, 1));
+    assert_eq!(liar.asked(TOKEN), 4);
 }
