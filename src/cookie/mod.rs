@@ -18,6 +18,8 @@ pub mod admission;
 
 pub mod owner;
 
+pub mod service;
+
 pub mod rivals;
 
 pub mod copies;

@@ -72,6 +72,9 @@ impl CookiePolicy {
             Ok(set) => set,
             Err(refused) => return Outgoing::Refused(refused),
         };
+        if self.is_of_a_service(set.name) {
+            return Outgoing::Refused(Refused::OfAService);
+        }
         let rule = self.rule_for(set.name);
         let to_browser = |http_only, value| {
             let how = Hardening {

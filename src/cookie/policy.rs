@@ -138,6 +138,8 @@ pub struct CookiePolicy {
     pub shared_domains: Vec<String>,
     /// Whether some site adopts cookies, so that browsers hold marks beside the ticket.
     pub has_marks: bool,
+    /// Cookies of the services that tell who visitors of these hosts are: they are for those services alone.
+    pub of_services: Vec<NamePattern>,
     /// Other sites of the same hosts, which the browser sends the same cookies.
     pub rivals: Vec<Rival>,
     /// Sites of other hosts that get the same cookies where these are for a domain.
@@ -153,6 +155,7 @@ impl CookiePolicy {
             enforce: true,
             shared_domains: Vec::new(),
             has_marks: false,
+            of_services: Vec::new(),
             rivals: Vec::new(),
             neighbours: Vec::new(),
         }
@@ -165,6 +168,12 @@ impl CookiePolicy {
             .iter()
             .find(|rule| rule.name.matches(name))
             .unwrap_or(&self.default)
+    }
+
+    /// Whether a cookie of that name is a login service's.
+    #[inline]
+    pub(super) fn is_of_a_service(&self, name: &[u8]) -> bool {
+        self.of_services.iter().any(|pattern| pattern.matches(name))
     }
 
     /// Where that rule stands in the list; `None` for the default.

@@ -132,6 +132,9 @@ impl CookiePolicy {
         if self.is_ours_to_somebody(named, ticket_name) {
             return Verdict::Drop(Why::Lookalike);
         }
+        if self.is_of_a_service(named) {
+            return Verdict::Drop(Why::OfAService);
+        }
         let rule = self.rule_for(pair.name);
         let is_held = match rule.mode {
             Mode::Pass => false,
@@ -194,6 +197,7 @@ impl CookiePolicy {
             let rule = self.rule_for(name);
             is_plain_name(name)
                 && !self.is_ours_to_somebody(name, ticket_name)
+                && !self.is_of_a_service(name)
                 && (!self.enforce || rule.mode == Mode::Pass)
                 && self.reads_alike(name, rule, ticket_name)
         };

@@ -32,6 +32,12 @@ pub enum Refused {
     /// It is, or pretends to be, our own cookie.
     #[error("it collides with the gateway's own cookie")]
     OurName,
+    /// It is one of a login service's, which go to that service alone.
+    #[error("cookies of this name are those of the login service (site.login.cookies)")]
+    OfAService,
+    /// A login service sets it, and it is none of its own.
+    #[error("it is none of the login service's cookies (site.login.cookies)")]
+    NotTheServices,
     /// It has no name, but a value that reads like a cookie with a `__Host-` or `__Secure-` name.
     #[error("a nameless cookie that pretends to a name prefix")]
     DisguisedPrefix,

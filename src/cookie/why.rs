@@ -29,6 +29,8 @@ pub enum Why {
     HoldsAnother,
     /// Another site of the host names it more narrowly.
     AnotherSites,
+    /// It is for the service that tells who visitors are.
+    OfAService,
 }
 
 impl Why {
@@ -48,6 +50,7 @@ impl Why {
             Self::NonAscii => "non-ascii",
             Self::HoldsAnother => "holds-another",
             Self::AnotherSites => "another-sites",
+            Self::OfAService => "of-a-service",
         }
     }
 
@@ -71,6 +74,9 @@ impl Why {
             }
             Self::AnotherSites => {
                 "another site of this host names it more narrowly, and has it alone"
+            }
+            Self::OfAService => {
+                "it is for the login service, and for nobody else (site.login.cookies)"
             }
             Self::HoldsAnother => {
                 "some app would find another cookie in its value, and no rule passes that one"
