@@ -26,6 +26,8 @@ const FORWARDING: NameList = NameList::new(
         "proxy", // becomes HTTP_PROXY in a CGI app ("httpoxy", CVE-2016-5385)
         "true-client-ip",
         "x-client-ip",
+        "x-original-method",
+        "x-original-uri",
         "x-original-url",
         "x-real-ip",
         "x-request-id",
@@ -221,6 +223,8 @@ mod tests {
             ("x-client-ip", Some(Forwarding)),
             ("true_client_ip", Some(Forwarding)),
             ("x-original-url", Some(Forwarding)),
+            ("x_original_uri", Some(Forwarding)),
+            ("x-original-method", Some(Forwarding)),
             ("x-rewrite-url", Some(Forwarding)),
             ("x-script-name", Some(Forwarding)),
             ("x-scheme", Some(Forwarding)),

@@ -34,6 +34,7 @@ pub mod directive;
 pub mod early;
 pub mod location;
 pub mod navigation;
+pub mod original;
 pub mod path_params;
 pub mod strict;
 pub mod user_agent;
