@@ -256,7 +256,7 @@ fn each_fault_names_place_key_value_and_way_out() {
         ),
         (
             "[site.login]\nmethod = \"oidc\"\npreset = \"djago\"",
-            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"form\", \"header\", \"certificate\" or \"none\"\n\
+            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"form\", \"forward\", \"header\", \"certificate\" or \"none\"\n\
               x.toml:10:10: site.login.preset = \"djago\": no such choice; did you mean \"django\"?",
         ),
         (
@@ -847,6 +847,7 @@ fn every_choice_that_is_offered_is_taken() {
                             "user_header = \"X-User\"",
                         ),
                         "form" => ("", "users_file = \"users.toml\""),
+                        "forward" => ("", "url = \"http://x\"\nuser_header = \"X-User\""),
                         "certificate" => ("[tls]\nclient_ca_file = \"ca.pem\"\n", ""),
                         _ => ("", WATCHED),
                     };

@@ -50,7 +50,7 @@ counts! {
     CookiesDrifted => "cookies_drifted", "Mirrored cookies that came back with another value than the jar's.";
     CookiesReported => "cookies_reported", "Cookies of the browser that reached the app only because the site's policy is not enforced.";
     CookiesEvicted => "cookies_evicted", "Kept cookies that went because the jar of their site was full.";
-    CookiesRefused => "cookies_refused", "Cookies of the app that were refused.";
+    CookiesRefused => "cookies_refused", "Cookies of the app, or of a login service, that were refused.";
     DirectivesMalformed => "directives_malformed", "X-Session-* directives that could not be read.";
     DirectivesDistrusted => "directives_distrusted", "X-Session-* directives of apps that are not trusted to give them.";
     LoginsRequired => "logins_required", "Requests that were sent or told to log in, because a rule of their path demands it.";
@@ -60,9 +60,12 @@ counts! {
     LoginsSeen => "logins_seen", "Logins of apps that the watch saw succeed.";
     LoginsFailed => "logins_failed", "Logins of apps that the watch saw fail.";
     LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";
-    LoginsNamed => "logins_named", "Sessions begun for users whom a trusted proxy or a client certificate named.";
-    NamesRefused => "names_refused", "Requests of nobody because who a trusted proxy or a client certificate named could not be told.";
+    LoginsNamed => "logins_named", "Sessions begun for users whom a trusted proxy, a client certificate or a login service named.";
+    NamesRefused => "names_refused", "Requests of nobody because who a trusted proxy, a client certificate or a login service named could not be told.";
     NamesDistrusted => "names_distrusted", "Requests with a header of site.login from a peer that is no trusted proxy.";
+    ServiceAsked => "login_service_asked", "Questions to a login service: who a visitor is.";
+    ServiceRefusals => "login_service_refusals", "Answers of a login service that did not let somebody pass: nobody was logged in.";
+    ServiceFaults => "login_service_faults", "Requests answered with 503 because the login service gave no answer that could be used.";
     LoginsLimited => "logins_limited", "Logins of apps that were refused before the app was asked: the account or the address had failed too often.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";

@@ -1,6 +1,7 @@
 //! The file, mirrored plainly. The default of a key stands here, beside the field it fills, and nowhere else.
 
 mod login;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 pub(super) use self::login::{CertificateName, ContentType, LoginMethod, Normalise};
+pub(super) use self::words::{AmbiguousPaths, Bind, Engine, HeaderPreset, Location};
 use super::settings::{
     Attendance, CookieMode, CrossSite, Level, LogFormat, Method, OnOutage, TlsVersion,
 };
@@ -16,6 +18,7 @@ use super::units::{Bytes, DayEnd, Span};
 use crate::base::kept::SameSite;
 use crate::base::secret::Secret;
 use crate::login::form::SecondFactor;
+use crate::login::forward::RecheckScope;
 
 /// Reads the tree into the mirror. After the walk it fits.
 pub(super) fn mirror(tree: Spanned<DeTable<'_>>) -> Result<File, toml::de::Error> {
@@ -257,6 +260,12 @@ mirrored! {
         attempt_window: Span = Span::secs(900),
         login: Option<LoginRule> = None,
         logout: Option<LogoutRule> = None,
+        url: String = String::new(),
+        ca_file: String = String::new(),
+        cookies: Vec<String> = Vec::new(),
+        timeout: Span = Span::secs(5),
+        recheck: Span = Span::secs(10),
+        recheck_scope: RecheckScope = RecheckScope::Address,
         users_file: String = String::new(),
         totp: SecondFactor = SecondFactor::Off,
         hash_memory: Bytes = Bytes(19 << 20),
@@ -337,65 +346,4 @@ pub(super) enum OverLimit {
     Oldest,
     /// The user is asked which one ends, where they log in on a page of ours.
     Ask,
-}
-
-/// `session.store.engine`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Engine {
-    /// See [`super::settings::Engine`].
-    Memory,
-    /// See [`super::settings::Engine`].
-    Sqlite,
-    /// See [`super::settings::Engine`].
-    Redis,
-    /// See [`super::settings::Engine`].
-    Postgres,
-    /// See [`super::settings::Engine`].
-    Cookie,
-}
-
-/// `site.header_preset`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum HeaderPreset {
-    /// None.
-    #[serde(rename = "")]
-    None,
-    /// See [`super::settings::Preset`].
-    RemoteUser,
-    /// See [`super::settings::Preset`].
-    XForwarded,
-    /// See [`super::settings::Preset`].
-    XAuthRequest,
-}
-
-/// `site.ambiguous_paths`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum AmbiguousPaths {
-    /// 400.
-    Refuse,
-    /// To the app as they came.
-    Pass,
-}
-
-/// `site.location`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Location {
-    /// The upstream's own address becomes the site's.
-    Rewrite,
-    /// As the app sent it.
-    Keep,
-}
-
-/// `site.cookies.rules.bind`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Bind {
-    /// Good in the session alone in which it was set.
-    Session,
-    /// Good for every visitor of the site.
-    Site,
 }

@@ -12,7 +12,7 @@ mod upstream;
 pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
 pub use form::Form;
-pub use login::{LoginPage, Method, Namer, NamingHeaders};
+pub use login::{Forward, LoginPage, Method, Namer, NamingHeaders};
 pub use looks::Looks;
 pub use rule::{CrossSite, Require, RequireUser, Rule};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};

@@ -6,6 +6,7 @@ use super::demand::{Asking, Demand, Methods, Networks};
 use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::visit::{SessionMode, Visit};
+use crate::base::kept::SameSite;
 use crate::headers::fetch::Provenance;
 use crate::headers::navigation::{Audience, audience};
 use crate::session::Record;
@@ -166,6 +167,18 @@ pub fn check_cross_site(crosses: bool, rule: Option<&Rule>, visit: &Visit) -> Re
         return Err(Refusal::CrossSite);
     }
     Ok(())
+}
+
+/// Whether whoever somebody else names may be believed to act: on requests that could have carried our own ticket.
+pub fn believes(
+    rule: Option<&Rule>,
+    from: &Provenance,
+    same_site: SameSite,
+    is_websocket: bool,
+) -> bool {
+    let allows = rule.is_some_and(|rule| rule.cross_site == CrossSite::Allow);
+    let is_foreign = from.crosses_site_changing_state(is_websocket) && !allows;
+    from.could_carry(same_site) && !is_foreign
 }
 
 #[cfg(test)]

@@ -111,6 +111,8 @@ pub enum Lack {
     RecentLogin,
     /// A word on which of too many sessions ends.
     Pick,
+    /// The consent of the login service, which knows who they are.
+    Consent,
 }
 
 impl Lack {
@@ -123,6 +125,7 @@ impl Lack {
             Self::Group => "not-in-group",
             Self::RecentLogin => "login-too-old",
             Self::Pick => "too-many-sessions",
+            Self::Consent => "refused-by-service",
         }
     }
 
@@ -130,9 +133,12 @@ impl Lack {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Pick => "Continue",
-            Self::Network | Self::Method | Self::Login | Self::Group | Self::RecentLogin => {
-                "Log in"
-            }
+            Self::Network
+            | Self::Method
+            | Self::Login
+            | Self::Group
+            | Self::RecentLogin
+            | Self::Consent => "Log in",
         }
     }
 

@@ -26,6 +26,12 @@ use super::site::Site;
 use crate::base::clock::Time;
 use crate::base::meter::Count;
 use crate::headers::navigation::{Audience, DECISIVE, audience};
+use crate::login::forward::No;
+
+/// Of a page that a login service writes: on the site's own origin it runs nothing and loads nothing from elsewhere.
+const SERVICE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
+);
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -45,6 +51,8 @@ pub struct Denial {
     in_circles: bool,
     /// How people are told.
     manner: Manner,
+    /// What the login service says to people.
+    no: Option<No>,
 }
 
 /// What is done with whoever may not.
@@ -86,6 +94,7 @@ impl Denial {
             detour: None,
             in_circles: false,
             manner,
+            no: None,
         }
     }
 
@@ -103,6 +112,7 @@ impl Denial {
             detour: None,
             in_circles: false,
             manner,
+            no: None,
         }
     }
 
@@ -113,6 +123,28 @@ impl Denial {
             detour: Some(address),
             ..self
         }
+    }
+
+    /// The same, where the login service has said no: it knows where to log in, and whether that helps.
+    #[must_use]
+    pub fn hearing(mut self, no: Option<&No>) -> Self {
+        let Some(no) = no.filter(|_| self.lack == Lack::Login) else {
+            return self;
+        };
+        if no.is_final {
+            self.lack = Lack::Consent;
+            self.login = None;
+        } else if no.location.is_some() {
+            self.login = no.location.clone();
+        }
+        self.no = (self.audience == Audience::Visitor).then(|| no.clone());
+        self
+    }
+
+    /// What the service shows people, where that is what they get.
+    fn shown(&self) -> Option<&(HeaderValue, Bytes)> {
+        let is_shown = !self.in_circles && self.sentence() != Sentence::Send;
+        self.no.as_ref().filter(|_| is_shown)?.page.as_ref()
     }
 
     /// What is done with them.
@@ -146,6 +178,9 @@ impl Denial {
 
     /// The body of the answer, and what kind it is.
     pub(super) fn body(&self, status: StatusCode, request_id: &str) -> (HeaderValue, Bytes) {
+        if let Some(page) = self.shown() {
+            return page.clone();
+        }
         let title = status.canonical_reason().unwrap_or("Error");
         if self.audience != Audience::Program {
             return (HTML, self.manner.html(&self.page(request_id)).into());
@@ -197,6 +232,7 @@ impl Denial {
             Lack::Group => Text::LacksGroup,
             Lack::RecentLogin => Text::LacksRecentLogin,
             Lack::Pick => Text::LacksPick,
+            Lack::Consent => Text::LacksConsent,
         }
     }
 
@@ -204,14 +240,23 @@ impl Denial {
     pub(super) fn dress(&self, headers: &mut HeaderMap) {
         let vary = HeaderValue::try_from(format!("Cookie, {DECISIVE}"));
         headers.extend(vary.map(|vary| (VARY, vary)));
-        if self.audience != Audience::Program {
+        if self.shown().is_some() {
+            headers.insert(CONTENT_SECURITY_POLICY, SERVICE_POLICY);
+        } else if self.audience != Audience::Program {
             let policy = self.manner.policy(Kind::Denied).clone();
             headers.insert(CONTENT_SECURITY_POLICY, policy);
             self.manner.dress(headers);
         }
+        let challenges = self.no.iter().flat_map(|no| &no.challenges);
+        if self.sentence() == Sentence::Tell && !self.in_circles {
+            challenges.for_each(|one| {
+                headers.append(WWW_AUTHENTICATE, one.clone());
+            });
+        }
         let (name, value) = match (self.sentence(), &self.login) {
             (Sentence::Send, Some(login)) => (LOCATION, HeaderValue::try_from(login)),
             // A 401 names a scheme (RFC 9110 15.5.2); for one that they do not know browsers open no dialogue.
+            (Sentence::Tell, _) if headers.contains_key(WWW_AUTHENTICATE) => return,
             (Sentence::Tell, _) => {
                 let challenge = format!("Session realm=\"{}\"", self.realm);
                 (WWW_AUTHENTICATE, HeaderValue::try_from(challenge))
@@ -226,7 +271,7 @@ impl Denial {
         match self.lack {
             Lack::Login | Lack::RecentLogin => Count::LoginsRequired,
             Lack::Pick => Count::PicksRequired,
-            Lack::Network | Lack::Method | Lack::Group => Count::AccessDenied,
+            Lack::Network | Lack::Method | Lack::Group | Lack::Consent => Count::AccessDenied,
         }
     }
 }
@@ -247,6 +292,7 @@ impl fmt::Display for Denial {
             Lack::Group => "this address is for members of a group that you are not in",
             Lack::RecentLogin => "this address asks for a login that is more recent than yours",
             Lack::Pick => "you have more sessions than you may: pick one that ends, and go on",
+            Lack::Consent => "the login service does not let you have this address",
         })
     }
 }
@@ -254,13 +300,13 @@ impl fmt::Display for Denial {
 impl std::error::Error for Denial {}
 
 impl Gateway {
-    /// Whether the visitor may have what is asked for, as the rule has it.
+    /// Whether the visitor may have what is asked for, as the rule has it. `no`: the login service does not let them pass.
     ///
     /// # Errors
     /// What they are told otherwise.
     pub(super) fn check_access(
         &self,
-        rule: Option<&Rule>,
+        (rule, no): (Option<&Rule>, Option<&No>),
         call: &Call<'_>,
         head: &Parts,
         upgrades: bool,
@@ -279,8 +325,8 @@ impl Gateway {
         let target = head.uri.path_and_query();
         let target = target.map_or("/", |target| target.as_str());
         let manner = call.site.looks.manner(&head.headers);
-        let mut denial = Denial::of(lack, call.site, audience, target, manner);
-        if audience == Audience::Visitor && lack.is_for_login() {
+        let mut denial = Denial::of(lack, call.site, audience, target, manner).hearing(no);
+        if audience == Audience::Visitor && denial.lack.is_for_login() {
             self.look_around(&mut denial, call, target, now);
         }
         Err(Refusal::Denied(Box::new(denial)))

@@ -45,6 +45,7 @@ mod page;
 mod path_params;
 mod refused;
 mod resend;
+pub mod service;
 mod session_page;
 mod settle;
 mod told;
@@ -88,13 +89,14 @@ use self::demand::Asking;
 use self::duties::{begin_websocket, count_hop, round_off};
 use self::forward::Call;
 use self::learn::{Scene, learn};
-use self::named::Begun;
+use self::named::{Begun, Promised};
 use self::newcomers::Newcomers;
 use self::observe::Observers;
 use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
 use self::resend::Resend;
+use self::service::Naming;
 use self::site::{Site, SiteTable};
 use self::streams::{Opening, Streams};
 use self::visit::{OnOutage, SessionMode};
@@ -178,17 +180,15 @@ impl Gateway {
         };
         let mut line = gateway.begin_line(&head, &hops);
         async move {
-            let mut begun = None;
-            let told = (&mut *line, &mut begun);
+            let mut promised = Promised::default();
+            let told = (&mut *line, &mut promised);
             let served = gateway
                 .serve(&arrival, &hops, &pool, (&mut head, body), told)
                 .await;
             line.refusal = None;
             let mut response =
                 served.unwrap_or_else(|refusal| gateway.refuse(&refusal, has_body, &mut line));
-            if let Some(begun) = begun {
-                begun.tell(&gateway.desk, response.headers_mut(), line.time);
-            }
+            promised.tell(&gateway.desk, response.headers_mut(), line.time);
             round_off(&mut response, &line.method, gateway.hsts.as_ref());
             line.status = response.status().as_u16();
             response.map(|body| Logged::new(body, line))
@@ -201,7 +201,7 @@ impl Gateway {
         hops: &Hops,
         pool: &Pool,
         (head, body): (&mut Parts, Incoming),
-        (line, begun): (&mut Line, &mut Option<Box<Begun>>),
+        (line, promised): (&mut Line, &mut Promised),
     ) -> Result<Response<Body>, Refusal> {
         let mut admitted = admit(head, arrival, &self.admit_limits)?;
         let websocket = begin_websocket(head);
@@ -235,15 +235,23 @@ impl Gateway {
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
         check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
         let visit = self.let_in(visit, site, head, upgrades)?;
-        let (visit, user) = match &site.namer {
-            None => (visit, None),
-            Some(namer) => {
-                let by = (&head.headers, arrival);
-                let named = self.named(namer, (site, rule), by, (&from, upgrades), line);
-                let at = (site, mode, &*admitted.host);
-                aside(self.bind(visit, named, at, begun, line)).await?
-            }
+        let naming = Naming {
+            site,
+            rule,
+            mode,
+            head,
+            admitted: &admitted,
+            arrival,
+            hops,
+            from: &from,
+            upgrades,
+            pool,
         };
+        let (visit, user) = match site.is_told_users() {
+            true => aside(self.bind_named(visit, naming, promised, line)).await?,
+            false => (visit, None),
+        };
+        let (no, begun) = (promised.no.take(), &mut promised.begun);
 
         let call = Call {
             arrival,
@@ -260,7 +268,7 @@ impl Gateway {
         };
         line.session = call.session_id.clone();
         line.user = call.user().map(|user| user.id.clone());
-        self.check_access(rule, &call, head, upgrades, line.time)?;
+        self.check_access((rule, no.as_deref()), &call, head, upgrades, line.time)?;
         let path = path::as_browsers_ask(head.uri.path()).into_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &jar_request);

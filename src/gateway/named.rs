@@ -1,4 +1,5 @@
-//! Users whom somebody else names with each request, and the session that goes with them.
+//! Users whom somebody else names with each request, and the session that goes with them. `service` asks those who must be
+//! asked.
 //!
 //! Whoever names the user is the authority, each time anew: where nobody is named, nobody is logged in, and what a
 //! session holds for a user stays out of sight until that user is named again. A name is believed only on requests
@@ -10,14 +11,14 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 
-use super::access::{CrossSite, Rule};
+use super::access::{Rule, believes};
 use super::access_log::Line;
 use super::copies::Before;
 use super::news::TicketNews;
 use super::refusal::Refusal;
-use super::reply::TicketDesk;
+use super::reply::{TicketDesk, make_private};
 use super::settle::Settlement;
 use super::site::Site;
 use super::visit::{SessionMode, Visit};
@@ -25,6 +26,7 @@ use super::{Arrival, Gateway};
 use crate::base::clock::Time;
 use crate::base::meter::Count;
 use crate::headers::fetch::Provenance;
+use crate::login::forward::No;
 use crate::login::header::LoginHeaders;
 use crate::login::named::{Named, Namer, Unnamed};
 use crate::session::{Change, Closed, Record, Turn, User};
@@ -37,6 +39,32 @@ pub(super) struct Begun {
     /// What was there before it.
     pub was: Option<Arc<Record>>,
     before: Option<Before>,
+}
+
+/// What the visitor hears of whoever names users, whatever becomes of the request.
+#[derive(Default)]
+pub(super) struct Promised {
+    /// A session that began.
+    pub begun: Option<Box<Begun>>,
+    /// Cookies of the login service.
+    pub cookies: Vec<HeaderValue>,
+    /// That service does not let the visitor pass.
+    pub no: Option<Box<No>>,
+}
+
+impl Promised {
+    /// Writes it into an answer.
+    pub fn tell(self, desk: &TicketDesk, headers: &mut HeaderMap, now: Time) {
+        if let Some(begun) = self.begun {
+            begun.tell(desk, headers, now);
+        }
+        if !self.cookies.is_empty() {
+            make_private(headers);
+        }
+        for cookie in self.cookies {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
 }
 
 impl Begun {
@@ -100,9 +128,7 @@ impl Gateway {
             })
             .ok()?;
         let same_site = self.desk.cookie.settings().same_site;
-        let allows = rule.is_some_and(|rule| rule.cross_site == CrossSite::Allow);
-        let is_foreign = from.crosses_site_changing_state(is_websocket) && !allows;
-        (from.could_carry(same_site) && !is_foreign).then_some(named)
+        believes(rule, from, same_site, is_websocket).then_some(named)
     }
 
     /// Only a trusted proxy is believed, and not when it speaks for itself.
@@ -125,7 +151,7 @@ impl Gateway {
     }
 
     /// The visit as it is for `named`, and the user where the session does not say them: then they are one for this
-    /// request alone. A session that begins for them is put into `begun`.
+    /// request alone. A session that begins for them is put into `promised`.
     ///
     /// # Errors
     /// When the store did not answer.
@@ -134,7 +160,7 @@ impl Gateway {
         visit: Visit,
         named: Option<Named>,
         (site, mode, host): (&Site, SessionMode, &str),
-        begun: &mut Option<Box<Begun>>,
+        promised: &mut Promised,
         line: &mut Line,
     ) -> Result<(Visit, Option<Box<User>>), Refusal> {
         let known = visit.record().and_then(|record| record.user.as_deref());
@@ -158,7 +184,7 @@ impl Gateway {
         };
         let (bound, new) = self.begin_for(visit, turn, (site, host), line).await?;
         let is_told = new.is_none().then_some(user);
-        *begun = new;
+        promised.begun = new;
         Ok((bound, is_told))
     }
 

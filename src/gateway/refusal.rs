@@ -13,6 +13,7 @@ use super::admit::AdmitFault;
 use super::denial::{Denial, Sentence};
 use super::page::HTML;
 use super::resend::Resend;
+use super::service::ServiceFault;
 use crate::cookie::screen::TooMuch;
 use crate::headers::strict::Fault;
 use crate::login::form::hashing::Busy;
@@ -70,6 +71,9 @@ pub enum Refusal {
         "sessions cannot be looked up at the moment, and this address is for visitors who are logged in"
     )]
     UserUnknown,
+    /// The login service did not say who the visitor is.
+    #[error("who you are cannot be looked up at the moment")]
+    Service(#[source] Box<ServiceFault>),
     /// The session store did not answer.
     #[error("sessions cannot be looked up at the moment")]
     Store(#[from] StoreFault),
@@ -104,7 +108,7 @@ impl Refusal {
             Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Resend(_) => StatusCode::OK,
             Self::Denied(denial) => denied_status(denial),
-            Self::UserUnknown | Self::LoginBusy(_) | Self::Store(_) => {
+            Self::UserUnknown | Self::LoginBusy(_) | Self::Service(_) | Self::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::VisitorGone => StatusCode::from_u16(GONE).unwrap_or(StatusCode::BAD_REQUEST),
@@ -132,6 +136,7 @@ impl Refusal {
             Self::TooManyLogins { .. } => "too-many-logins",
             Self::Resend(_) => "resent",
             Self::Denied(denial) => denial.word(),
+            Self::Service(_) => "no-login-service",
             Self::UserUnknown | Self::Store(_) => "store-outage",
             Self::VisitorGone => "visitor-gone",
             Self::VisitorBody(_) => "body",

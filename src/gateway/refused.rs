@@ -28,6 +28,10 @@ impl Gateway {
                 self.meter.count(Count::StoreFaults);
                 tracing::error!(request_id, site = line.site.as_deref(), %error, "refused");
             }
+            Refusal::Service(_) => {
+                self.meter.count(Count::ServiceFaults);
+                tracing::warn!(request_id, site = line.site.as_deref(), %error, "refused");
+            }
             Refusal::Upstream(_) | Refusal::NoWebSocket => {
                 self.meter.count(Count::UpstreamFaults);
                 tracing::warn!(request_id, site = line.site.as_deref(), %error, "refused");

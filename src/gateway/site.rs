@@ -12,6 +12,7 @@ use super::demand::Asking;
 use super::looks::Looks;
 use super::path::NormalPath;
 use super::refusal::Refusal;
+use super::service::{self, Service};
 use super::visit::SessionMode;
 use crate::base::clock::Time;
 use crate::cookie::policy::CookiePolicy;
@@ -56,6 +57,8 @@ pub struct Site {
     pub form: Option<FormLogin>,
     /// Who names the users, if somebody else does with each request.
     pub namer: Option<Namer>,
+    /// The service that tells who visitors are, if there is one.
+    pub service: Option<Service>,
     /// Other sites whose users this one sees. For a site without a login of its own, none means all.
     pub accepts_users_from: Vec<Box<str>>,
     /// Whether what an anonymous visitor had goes along when a user is named.
@@ -91,8 +94,13 @@ pub enum AppHost {
 impl Site {
     /// Whether the site has a login of its own: it binds users, and sees those alone that it bound.
     pub const fn binds_users(&self) -> bool {
-        let has_login = self.watch.is_some() || self.form.is_some() || self.namer.is_some();
+        let has_login = self.watch.is_some() || self.form.is_some() || self.is_told_users();
         self.trust_directives || has_login
+    }
+
+    /// Whether somebody else tells with each request who the user is.
+    pub const fn is_told_users(&self) -> bool {
+        self.namer.is_some() || self.service.is_some()
     }
 
     /// Whether this site sees a user whom the site called `binder` bound.
@@ -159,6 +167,7 @@ impl SiteTable {
             site.cookies.has_marks = adopt_until.is_some();
         }
         introduce(&mut sites);
+        service::keep_cookies(&mut sites);
         let mut table = Self {
             params: PathParams::union(sites.iter().map(|site| &site.strip_path_params)),
             adopt_until,
@@ -332,7 +341,7 @@ fn are_neighbours(one: &Site, other: &Site) -> bool {
 }
 
 /// Whether some host has both.
-fn meet(one: &Site, other: &Site) -> bool {
+pub(super) fn meet(one: &Site, other: &Site) -> bool {
     one.hosts.iter().any(|own| {
         other.hosts.iter().any(|their| {
             own == their || takes_part_of(one, own, their) || takes_part_of(other, their, own)

@@ -13,6 +13,7 @@
 //! named        a user whom somebody else names with each request
 //! header       … a trusted proxy, in headers
 //! certificate  … the certificate of the connection
+//! forward      … a service that is asked over HTTP
 //! page         where visitors are sent who should log in, and how they come back
 //! ```
 
@@ -39,6 +40,8 @@ pub mod named;
 pub mod header;
 
 pub mod certificate;
+
+pub mod forward;
 
 pub mod page;
 

@@ -11,6 +11,7 @@ mod handover;
 
 mod notify;
 
+mod forward;
 mod login;
 mod sealed;
 mod site;

@@ -4,15 +4,21 @@ use crate::config::settings;
 use crate::login::header::LoginHeaders;
 use crate::login::named::Namer;
 
-/// Who names the users of a site.
-pub(super) fn namer(settings: &settings::Namer) -> Namer {
+/// Who names the users of a site, if nobody must be asked.
+pub(super) fn namer(settings: &settings::Namer) -> Option<Namer> {
     match settings {
-        settings::Namer::Certificate(user) => Namer::Certificate(*user),
-        settings::Namer::Header(headers) => Namer::Header(LoginHeaders {
-            user: headers.user.clone(),
-            groups: headers.groups.clone(),
-            name: headers.name.clone(),
-            email: headers.email.clone(),
-        }),
+        settings::Namer::Certificate(user) => Some(Namer::Certificate(*user)),
+        settings::Namer::Header(wanted) => Some(Namer::Header(headers(wanted))),
+        settings::Namer::Forward(_) => None,
+    }
+}
+
+/// In which headers users are named.
+pub(super) fn headers(settings: &settings::NamingHeaders) -> LoginHeaders {
+    LoginHeaders {
+        user: settings.user.clone(),
+        groups: settings.groups.clone(),
+        name: settings.name.clone(),
+        email: settings.email.clone(),
     }
 }

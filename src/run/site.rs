@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::build::note;
 use super::fault::StartFault;
+use super::forward::service;
 use super::login;
 use super::named::namer;
 use super::upstreams::upstreams;
@@ -71,10 +72,13 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         Some(preset) => stamp.with_preset(preset),
         None => stamp,
     };
-    let namer = settings.namer.as_ref().map(namer);
-    let stamp = match &namer {
-        Some(Namer::Header(headers)) => stamp.removing(headers.names()),
-        Some(Namer::Certificate(_)) | None => stamp,
+    let service = service(at, settings.namer.as_ref()).map_err(|fault| vec![fault])?;
+    let namer = settings.namer.as_ref().and_then(namer);
+    let stamp = match (&namer, &service) {
+        (Some(Namer::Header(headers)), _) => stamp.removing(headers.names()),
+        // Whoever writes these is the service, and it says so to us alone.
+        (_, Some(service)) => stamp.removing(service.login.headers.names()),
+        _ => stamp,
     };
     let rules = settings.rules.iter().map(|rule| {
         let path = PathPattern::parse(&rule.path)
@@ -127,6 +131,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         assertion_issuer: settings.assertion_issuer.as_str().into(),
         rules: rules.collect::<Result<_, Vec<StartFault>>>()?,
         namer,
+        service,
         carries_named: settings.carries_named,
         accepts_users_from: {
             let names = settings.accept_users_from.iter();

@@ -33,7 +33,12 @@ pub(super) fn access(scene: &Scene<'_>, head: &Parts, asking: &Asking<'_>) -> Op
         without_login: TurnedAway {
             status: refusal.status().as_u16(),
             reason: refusal.word(),
-            why: refusal.to_string(),
+            why: match &scene.site.service {
+                Some(_) if is_for_login => {
+                    format!("{refusal}; the login service says where people log in")
+                }
+                _ => refusal.to_string(),
+            },
             login,
         },
         login_helps: is_for_login,

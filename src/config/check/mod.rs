@@ -12,6 +12,8 @@ mod cookies;
 
 mod form;
 
+mod forward;
+
 mod listen;
 
 mod login;
@@ -67,6 +69,7 @@ pub(super) fn check(
     let sites = site::sites(&mut check, mirror.site, &cookie);
     named::judge(&mut check, &server, &tls, &sites);
     session::judge_pages(&mut check, &sessions, &sites);
+    forward::judge(&mut check, &sites, &cookie);
     let admin = admin::admin(&mut check, mirror.admin);
     let log = Log {
         format: mirror.log.format,

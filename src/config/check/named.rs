@@ -1,10 +1,10 @@
-//! `[site.login]` with `method = "header"` or `"certificate"`: somebody else names the user.
+//! `[site.login]` with `method = "header"`, `"certificate"` or `"forward"`: somebody else names the user.
 
 use http::HeaderName;
 
 use super::super::file::{self, LoginMethod};
 use super::super::settings::{Namer, NamingHeaders, Server, Site, Tls};
-use super::Check;
+use super::{Check, forward};
 use crate::headers::identity::may_name_users;
 use crate::login::certificate::CertificateUser;
 
@@ -17,24 +17,31 @@ pub(super) fn namer(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> O
         ("name_header", &mirror.name_header),
         ("email_header", &mirror.email_header),
     ];
-    if mirror.method != LoginMethod::Header {
+    let by_header = matches!(mirror.method, LoginMethod::Header | LoginMethod::Forward);
+    if !by_header {
         for (name, text) in headers {
             if !text.is_empty() {
-                let why = "says nothing without method = \"header\"";
+                let why = "says nothing without method = \"header\" or \"forward\"";
                 check.warn(&key(name), why, "set the method or take it out");
             }
         }
     }
+    forward::only_there(check, at, mirror);
     match mirror.method {
-        LoginMethod::Header => {
+        LoginMethod::Header | LoginMethod::Forward => {
             let named = headers.map(|(name, text)| header(check, &key(name), text));
             if mirror.user_header.is_empty() {
-                let way_out = "write for example user_header = \"X-Forwarded-User\"";
-                check.fault(
-                    &key("user_header"),
-                    "missing: where the proxy writes the user",
-                    way_out,
-                );
+                let (why, way_out) = match mirror.method {
+                    LoginMethod::Forward => (
+                        "missing: where the service writes the user",
+                        "write for example user_header = \"Remote-User\"",
+                    ),
+                    _ => (
+                        "missing: where the proxy writes the user",
+                        "write for example user_header = \"X-Forwarded-User\"",
+                    ),
+                };
+                check.fault(&key("user_header"), why, way_out);
             }
             for (nth, name) in named.iter().enumerate() {
                 if name.is_some() && named[..nth].contains(name) {
@@ -47,13 +54,18 @@ pub(super) fn namer(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> O
                 }
             }
             let [user, groups, name, email] = named;
-            Some(Namer::Header(NamingHeaders {
+            let headers = NamingHeaders {
                 // With a fault the settings are good for nothing, and the other faults are to be found all the same.
                 user: user.unwrap_or(HeaderName::from_static("x-forwarded-user")),
                 groups,
                 name,
                 email,
-            }))
+            };
+            if mirror.method == LoginMethod::Header {
+                return Some(Namer::Header(headers));
+            }
+            let service = forward::forward(check, at, mirror, headers);
+            Some(Namer::Forward(Box::new(service)))
         }
         LoginMethod::Certificate => Some(Namer::Certificate(match mirror.user {
             file::CertificateName::CommonName => CertificateUser::CommonName,

@@ -1,17 +1,26 @@
 //! What of `[site.login]` is no setting of the watch itself.
 
+use std::path::Path;
+use std::time::Duration;
+
 use http::HeaderName;
+use http::uri::PathAndQuery;
 use serde::Deserialize;
 
+use crate::cookie::name::NamePattern;
 use crate::login::certificate::CertificateUser;
+use crate::login::forward::RecheckScope;
+use crate::upstream::{Address, TlsSettings};
 
-/// `[site.login]` with `method = "header"` or `"certificate"`.
+/// `[site.login]` with `method = "header"`, `"certificate"` or `"forward"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Namer {
     /// A trusted proxy names the user.
     Header(NamingHeaders),
     /// The client's certificate does.
     Certificate(CertificateUser),
+    /// A service that is asked does.
+    Forward(Box<Forward>),
 }
 
 /// In which headers a proxy names the user.
@@ -25,6 +34,34 @@ pub struct NamingHeaders {
     pub name: Option<HeaderName>,
     /// `email_header`.
     pub email: Option<HeaderName>,
+}
+
+/// `[site.login]` with `method = "forward"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Where the service is: the first part of `url`.
+    pub address: Address,
+    /// What it is asked for: the rest of it.
+    pub target: PathAndQuery,
+    /// How it is spoken to over https.
+    pub tls: Option<TlsSettings>,
+    /// In which headers it names the user.
+    pub headers: NamingHeaders,
+    /// `cookies`: its own.
+    pub cookies: Vec<NamePattern>,
+    /// `timeout`: for one question.
+    pub timeout: Duration,
+    /// `recheck`: how long a yes is good.
+    pub recheck: Duration,
+    /// `recheck_scope`: for what.
+    pub scope: RecheckScope,
+}
+
+impl Forward {
+    /// The certificates that count as roots, if they are in a file.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.tls.as_ref()?.ca_file.as_deref()
+    }
 }
 
 /// Where visitors log in.

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use super::Settings;
+use super::{Namer, Settings};
 
 impl Settings {
     /// The files of certificates and keys for the apps, with their keys.
     pub fn upstream_files(&self) -> Vec<(String, &Path)> {
         let mut files = Vec::new();
         for (at, site) in self.sites.iter().enumerate() {
+            if let Some(Namer::Forward(service)) = &site.namer
+                && let Some(file) = service.ca_file()
+            {
+                files.push((format!("site[{at}].login.ca_file"), file));
+            }
             let Some(tls) = &site.upstream.tls else {
                 continue;
             };

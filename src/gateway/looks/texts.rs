@@ -141,6 +141,12 @@ texts! {
         "Cette adresse n’accepte pas cette méthode.",
         "Esta dirección no admite este método.",
     ],
+    LacksConsent = "lacks_consent": [
+        "The login service does not let you have this address.",
+        "Der Anmeldedienst gibt Ihnen diese Adresse nicht frei.",
+        "Le service de connexion ne vous autorise pas à consulter cette adresse.",
+        "El servicio de inicio de sesión no le permite acceder a esta dirección.",
+    ],
     LacksPick = "lacks_pick": [
         "You have more sessions than you may: pick one that ends, and go on.",
         "Sie haben mehr Sitzungen, als erlaubt sind: Wählen Sie eine aus, die endet, und machen Sie dann weiter.",

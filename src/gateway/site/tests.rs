@@ -25,6 +25,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         looks: super::Looks::ours(),
         form: None,
         namer: None,
+        service: None,
         accepts_users_from: Vec::new(),
         carries_named: false,
         login_page: None,

@@ -2,10 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 
 use super::{LATER, Objection, object};
 use crate::upstream::Address;
+
+/// What to write for it.
+pub(in crate::config::check) const SERVICE_URL: &str =
+    "write for example url = \"http://127.0.0.1:9091/api/authz/forward-auth\"";
 
 /// The longest name that systemd gives to a socket.
 const SOCKET_NAME_BYTES_MAX: usize = 255;
@@ -115,4 +120,35 @@ pub(in crate::config::check) fn network(text: &str) -> Result<IpNet, Objection> 
 /// `http://127.0.0.1:3000`, `unix:/run/app.sock`.
 pub(in crate::config::check) fn upstream_address(text: &str) -> Result<Address, Objection> {
     Address::parse(text).or_else(|fault| object(fault.to_string(), ""))
+}
+
+/// `http://host:port/path?query`, the same with https, or `unix:/socket:/path`.
+pub(in crate::config::check) fn service_url(
+    text: &str,
+) -> Result<(Address, PathAndQuery), Objection> {
+    let (address, target) = match text.strip_prefix("unix:") {
+        Some(rest) => {
+            let (socket, target) = rest.split_once(":/").unwrap_or((rest, ""));
+            (format!("unix:{socket}"), format!("/{target}"))
+        }
+        None => {
+            let start = text.find("://").map_or(0, |at| at + 3);
+            let end = text[start..].find(['/', '?', '#']);
+            let (address, rest) = text.split_at(end.map_or(text.len(), |end| start + end));
+            let slash = if rest.starts_with('/') { "" } else { "/" };
+            (address.to_owned(), format!("{slash}{rest}"))
+        }
+    };
+    let address = match Address::parse(&address) {
+        Ok(Address::H2c { .. }) => {
+            return object("is neither http:// nor https:// nor unix:", SERVICE_URL);
+        }
+        Ok(address) => address,
+        Err(fault) => return object(fault.to_string(), SERVICE_URL),
+    };
+    let target = Some(target).filter(|target| !target.contains('#'));
+    match target.and_then(|target| target.parse().ok()) {
+        Some(target) => Ok((address, target)),
+        None => object("has a path that nobody could be asked for", SERVICE_URL),
+    }
 }

@@ -8,7 +8,9 @@ mod path;
 
 mod rule;
 
-pub(super) use address::{Listen, admin_address, listen_address, network, upstream_address};
+pub(super) use address::{
+    Listen, SERVICE_URL, admin_address, listen_address, network, service_url, upstream_address,
+};
 pub(super) use host::{host_pattern, is_within, literal_host};
 pub(super) use path::{one_path, path_covers, rule_path, site_path};
 pub(super) use rule::{method, page_address, query_name};
