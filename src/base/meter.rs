@@ -57,6 +57,8 @@ counts! {
     PicksRequired => "picks_required", "Requests that were led to the page of sessions, because their user has to pick which of too many ends.";
     AccessDenied => "access_denied", "Requests of visitors who lack what a rule of their path demands: a group, a network, a method.";
     FormsResent => "forms_resent", "Forms of other sites that were sent again from the site's own origin (cross_site = \"resend\").";
+    FormsKept => "forms_kept", "Forms that were kept until their visitor had logged in.";
+    FormsResumed => "forms_resumed", "Forms that were kept and sent by their visitor after the login.";
     LoginsSeen => "logins_seen", "Logins of apps that the watch saw succeed.";
     LoginsFailed => "logins_failed", "Logins of apps that the watch saw fail.";
     LoginsUnread => "logins_unread", "Logins of apps that succeeded while the user could not be read; nobody was bound.";

@@ -273,6 +273,7 @@ mirrored! {
         hash_lanes: u32 = 1,
         templates_dir: String = String::new(),
         languages: Vec<String> = Vec::new(),
+        preserve_post: Bytes = Bytes(16 << 10),
     }
 
     /// `site.login.login`.

@@ -328,6 +328,7 @@ pub const KEYS: &[Key] = &[
     now("site.login.hash_lanes", UpTo(Cost::LANES_MAX)),
     now("site.login.templates_dir", Text),
     now("site.login.languages", Texts),
+    now("site.login.preserve_post", Size),
     later("site.login.issuer"),
     later("site.login.client_id"),
     later("site.login.client_secret"),

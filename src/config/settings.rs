@@ -216,6 +216,8 @@ pub struct Site {
     pub login_page: Option<LoginPage>,
     /// How our pages look.
     pub looks: Looks,
+    /// The largest form that is kept over a login, in bytes; zero: none is.
+    pub preserve_post: usize,
 }
 
 impl Site {

@@ -20,6 +20,8 @@ pub mod owner;
 
 pub mod service;
 
+pub mod form_key;
+
 pub mod rivals;
 
 pub mod copies;

@@ -5,6 +5,7 @@
 //! ours, sealed, and good for that alone: whoever makes one up or takes it to another browser has less adopted there, not
 //! more.
 
+use super::form_key::is_form_key_to_somebody;
 use super::name::{resembles, resembles_with};
 use super::policy::CookiePolicy;
 use super::seal::{Context, Form, Label, Opened, Unopened, ValueKeys};
@@ -70,6 +71,7 @@ impl CookiePolicy {
     #[inline]
     pub(super) fn is_ours_to_somebody(&self, name: &[u8], ticket_name: &[u8]) -> bool {
         resembles(name, ticket_name)
+            || is_form_key_to_somebody(name)
             || self.has_marks && resembles_with(name, ticket_name, SUFFIX.as_bytes())
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, VARY, WWW_AUTHENTICATE};
+use http::header::{
+    CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -53,6 +55,17 @@ pub struct Denial {
     manner: Manner,
     /// What the login service says to people.
     no: Option<No>,
+    /// Their form is kept until they have logged in.
+    kept: Option<HeaderValue>,
+}
+
+/// For whom a form was kept.
+#[derive(Debug)]
+pub struct KeptFor {
+    /// Where they log in, with the way to their form.
+    pub login: String,
+    /// The field that gives the browser the key to it.
+    pub cookie: HeaderValue,
 }
 
 /// What is done with whoever may not.
@@ -60,6 +73,8 @@ pub struct Denial {
 pub enum Sentence {
     /// They are sent to log in.
     Send,
+    /// They are sent to log in, and their form is kept meanwhile.
+    Keep,
     /// They are told that they must log in.
     Tell,
     /// They may not, login or no login.
@@ -95,6 +110,7 @@ impl Denial {
             in_circles: false,
             manner,
             no: None,
+            kept: None,
         }
     }
 
@@ -113,6 +129,7 @@ impl Denial {
             in_circles: false,
             manner,
             no: None,
+            kept: None,
         }
     }
 
@@ -147,11 +164,46 @@ impl Denial {
         self.no.as_ref().filter(|_| is_shown)?.page.as_ref()
     }
 
+    /// The same, but they come back otherwise: `login` is where they log in for that.
+    #[must_use]
+    pub(super) fn back_from(self, login: Option<String>) -> Self {
+        Self {
+            login: login.or(self.login),
+            ..self
+        }
+    }
+
+    /// The same of whom the app sends back as often as they are sent to it.
+    #[must_use]
+    pub(super) fn going_in_circles(self) -> Self {
+        Self {
+            in_circles: true,
+            ..self
+        }
+    }
+
+    /// Whether they send something that could be sent again once they have logged in.
+    pub(super) fn is_for_a_form_to_come_back(&self) -> bool {
+        self.audience == Audience::Sender && self.lack.is_for_login() && self.login.is_some()
+    }
+
+    /// Their form is kept.
+    pub(super) fn keep(&mut self, kept: KeptFor) {
+        self.login = Some(kept.login);
+        self.kept = Some(kept.cookie);
+    }
+
+    /// Whether their form is kept, and so was read.
+    pub(super) const fn keeps(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// What is done with them.
     pub fn sentence(&self) -> Sentence {
         match (self.audience, &self.login) {
             _ if !self.lack.is_for_login() && self.lack != Lack::Pick => Sentence::Forbid,
             _ if self.in_circles || self.detour.is_some() => Sentence::Tell,
+            _ if self.kept.is_some() => Sentence::Keep,
             (Audience::Visitor, Some(_)) => Sentence::Send,
             _ => Sentence::Tell,
         }
@@ -209,7 +261,7 @@ impl Denial {
                 _ if self.detour.is_some() => Text::OneMoment,
                 (_, Lack::Pick) => Text::TooManySessions,
                 (Sentence::Forbid, _) => Text::Forbidden,
-                (Sentence::Send | Sentence::Tell, _) => Text::LoginRequired,
+                (Sentence::Send | Sentence::Keep | Sentence::Tell, _) => Text::LoginRequired,
             },
             why: self.why(),
             link: match (&self.detour, &self.login) {
@@ -254,14 +306,17 @@ impl Denial {
             });
         }
         let (name, value) = match (self.sentence(), &self.login) {
-            (Sentence::Send, Some(login)) => (LOCATION, HeaderValue::try_from(login)),
+            (Sentence::Send | Sentence::Keep, Some(login)) => {
+                headers.extend(self.kept.clone().map(|cookie| (SET_COOKIE, cookie)));
+                (LOCATION, HeaderValue::try_from(login))
+            }
             // A 401 names a scheme (RFC 9110 15.5.2); for one that they do not know browsers open no dialogue.
             (Sentence::Tell, _) if headers.contains_key(WWW_AUTHENTICATE) => return,
             (Sentence::Tell, _) => {
                 let challenge = format!("Session realm=\"{}\"", self.realm);
                 (WWW_AUTHENTICATE, HeaderValue::try_from(challenge))
             }
-            (Sentence::Send | Sentence::Forbid, _) => return,
+            (Sentence::Send | Sentence::Keep | Sentence::Forbid, _) => return,
         };
         headers.extend(value.map(|value| (name, value)));
     }

@@ -27,6 +27,8 @@ pub mod denial;
 
 pub mod looks;
 
+pub mod resume;
+
 pub mod circles;
 
 mod begin_line;
@@ -96,6 +98,7 @@ use self::refusal::Refusal;
 use self::reply::{TicketDesk, clean};
 use self::request_id::RequestIds;
 use self::resend::Resend;
+use self::resume::quota::Quota as FormQuota;
 use self::service::Naming;
 use self::site::{Site, SiteTable};
 use self::streams::{Opening, Streams};
@@ -147,6 +150,7 @@ pub struct Gateway {
     pub(crate) newcomers: Arc<Newcomers>,
     pub(crate) attempts: Arc<Attempts>,
     pub(crate) circles: Arc<Circles>,
+    pub(crate) form_quota: Arc<FormQuota>,
     pub(crate) crowd: Option<Arc<Crowd>>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) admit_limits: AdmitLimits,
@@ -268,7 +272,10 @@ impl Gateway {
         };
         line.session = call.session_id.clone();
         line.user = call.user().map(|user| user.id.clone());
-        self.check_access((rule, no.as_deref()), &call, head, upgrades, line.time)?;
+        let judged = self.check_access((rule, no.as_deref()), &call, head, upgrades, line.time);
+        if let Err(refusal) = judged {
+            return Err(aside(self.keep_form(refusal, (head, body), &call, line)).await);
+        }
         let path = path::as_browsers_ask(head.uri.path()).into_owned();
         let jar_request = jar_request(site, &admitted, &path, &from, line.time);
         let mut brought = self.admit_cookies(cookies, &call, &jar_request);

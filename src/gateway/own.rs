@@ -67,6 +67,9 @@ impl Gateway {
             (Some("/session"), _) if self.has_session_page(site) => {
                 self.session_page(asked, body, line).await
             }
+            (Some("/resume"), _) if site.preserve_post > 0 && site.login_page.is_some() => {
+                self.resume_page(asked, body, line).await
+            }
             (Some("/jwks.json"), _) if site.stamp.asserts() => Ok(self.public_keys(&head.method)),
             (Some("/login"), Some(form)) => self.login_page((asked, form), body, line).await,
             (Some("/logout"), Some(_)) => self.logout_page(asked, line).await,

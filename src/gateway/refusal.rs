@@ -184,7 +184,7 @@ impl Refusal {
             resend.dress(headers);
             true
         } else {
-            false
+            matches!(self, Self::Denied(denial) if denial.keeps())
         };
         // The connection ends with what is left unread on it, and a visitor who is told so does not ask for more there.
         if version != Version::HTTP_2 && (has_body && !is_read || self.ends_the_connection()) {
@@ -218,6 +218,8 @@ pub(super) const GONE: u16 = 499;
 fn denied_status(denial: &Denial) -> StatusCode {
     match denial.sentence() {
         Sentence::Send => StatusCode::FOUND,
+        // What was posted is not posted to the login page.
+        Sentence::Keep => StatusCode::SEE_OTHER,
         Sentence::Tell => StatusCode::UNAUTHORIZED,
         Sentence::Forbid => StatusCode::FORBIDDEN,
     }

@@ -53,6 +53,8 @@ pub struct Site {
     pub watch: Option<Watch>,
     /// How our pages look here.
     pub looks: Arc<Looks>,
+    /// The largest form that is kept over a login, in bytes; zero: none is.
+    pub preserve_post: usize,
     /// The login page of ours, if there is one.
     pub form: Option<FormLogin>,
     /// Who names the users, if somebody else does with each request.

@@ -25,9 +25,23 @@ pub fn way_on(wanted: Option<&str>, prefix: &str) -> String {
     }
 }
 
-/// Whether a visitor may go on to `wanted`, of all our own pages to that of their sessions alone.
+/// Whether a visitor may go on to `wanted`, of all our own pages to that of their sessions and to a form of theirs alone.
 pub(super) fn leads_on(wanted: &str, prefix: &str) -> bool {
-    is_local(wanted) || wanted == session_page(prefix)
+    is_local(wanted) || wanted == session_page(prefix) || is_resume_page(wanted, prefix)
+}
+
+fn is_resume_page(wanted: &str, prefix: &str) -> bool {
+    let number = wanted
+        .bytes()
+        .next_back()
+        .map(|last| last.wrapping_sub(b'0'));
+    number.is_some_and(|number| number < 10 && wanted == resume_page(prefix, number))
+}
+
+/// The address of the page of a form that was kept, at a site with this prefix. A browser has fewer than ten.
+pub fn resume_page(prefix: &str, number: u8) -> String {
+    let prefix = utf8_percent_encode(prefix, PLAIN);
+    format!("{prefix}/.cloakroom/resume?form={number}")
 }
 
 /// The address of the page of a visitor's sessions, at a site with this prefix.
@@ -99,6 +113,26 @@ mod tests {
             "/cloakroom/login",
         ] {
             assert_eq!(way_on(Some(wanted), "/deep"), wanted);
+        }
+    }
+
+    #[test]
+    fn of_our_own_pages_two_are_gone_on_to() {
+        for wanted in ["/deep/.cloakroom/session", "/deep/.cloakroom/resume?form=3"] {
+            assert_eq!(way_on(Some(wanted), "/deep"), wanted);
+            assert_eq!(way_on(Some(wanted), ""), "/");
+        }
+        for odd in [
+            "",
+            "?form=",
+            "?form=10",
+            "?form=x",
+            "?form=3&x=1",
+            "?form=3#x",
+            "?x=1&form=3",
+        ] {
+            let wanted = format!("/deep/.cloakroom/resume{odd}");
+            assert_eq!(way_on(Some(&wanted), "/deep"), "/deep", "{odd}");
         }
     }
 

@@ -56,6 +56,18 @@ impl LoginPage {
     }
 }
 
+impl LoginPage {
+    /// The same with the way to a form that was kept: `resume` is the address of its page. `None` where the page has no
+    /// place for it.
+    pub fn address_and_resume(&self, resume: &str) -> Option<String> {
+        let param = match self {
+            Self::App { return_param, .. } => return_param.as_deref()?,
+            Self::Ours { .. } => "return_to",
+        };
+        Some(with_way_back(&self.address(), param, resume))
+    }
+}
+
 /// `address` with `target` in its query under the name `param`.
 pub fn with_way_back(address: &str, param: &str, target: &str) -> String {
     let joint = if address.contains('?') { '&' } else { '?' };

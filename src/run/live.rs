@@ -21,6 +21,7 @@ use crate::gateway::newcomers::Newcomers;
 use crate::gateway::observe::Observers;
 use crate::gateway::reply::TicketDesk;
 use crate::gateway::request_id::RequestIds;
+use crate::gateway::resume::quota::Quota as FormQuota;
 use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::streams::Streams;
 use crate::gateway::visit::OnOutage;
@@ -41,6 +42,8 @@ pub(super) struct Live {
     pub newcomers: Arc<Newcomers>,
     pub attempts: Arc<Attempts>,
     pub circles: Arc<Circles>,
+    /// How many forms are kept over logins.
+    pub form_quota: Arc<FormQuota>,
     pub streams: Arc<Streams>,
     pub request_ids: Arc<RequestIds>,
     pub assertions: Arc<Assertions>,
@@ -75,6 +78,7 @@ impl Live {
             newcomers: Arc::new(Newcomers::new(settings.session.max_new_per_ip)),
             attempts: Arc::default(),
             circles: Arc::default(),
+            form_quota: Arc::default(),
             streams: Arc::new(Streams::new(Arc::clone(meter))),
             request_ids: Arc::default(),
             assertions: Arc::default(),
@@ -113,6 +117,7 @@ impl Live {
             newcomers: Arc::clone(&self.newcomers),
             attempts: Arc::clone(&self.attempts),
             circles: Arc::clone(&self.circles),
+            form_quota: Arc::clone(&self.form_quota),
             streams: {
                 let renews = settings.session.streams_count_as_activity;
                 self.streams.count_as_activity(renews);

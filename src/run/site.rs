@@ -138,6 +138,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
             names.map(|name| name.as_str().into()).collect()
         },
         watch: settings.watch.clone(),
+        preserve_post: settings.preserve_post,
         looks: login::looks(at, &settings.looks)?,
         form: login::form(at, settings.form.as_ref()).map_err(|fault| vec![fault])?,
         login_page: login::page(settings),

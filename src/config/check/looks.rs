@@ -1,9 +1,10 @@
-//! `site.login.templates_dir` and `languages`: how our pages look.
+//! `site.login.templates_dir` and `languages`: how our pages look; `preserve_post`: what one of them keeps.
 
 use super::super::looks_dir::{self, is_tag};
 use super::super::{file, settings};
 use super::Check;
 use crate::base::causes::Causes;
+use crate::gateway::resume;
 
 /// The most languages that are spoken.
 const LANGUAGES_MAX: usize = 100;
@@ -52,4 +53,20 @@ pub(super) fn looks(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> s
         }
     }
     looks
+}
+
+/// The largest form that is kept over a login.
+pub(super) fn preserve_post(check: &mut Check<'_>, at: usize, written: u64) -> usize {
+    let most = resume::BYTES_MAX;
+    let bytes = usize::try_from(written).unwrap_or(usize::MAX);
+    if bytes > most {
+        let key = format!("site[{at}].login.preserve_post");
+        let way_out = format!("write at most \"{}KiB\", or \"0\" to keep none", most >> 10);
+        check.fault(
+            &key,
+            "too much to keep for a visitor who is not logged in",
+            way_out,
+        );
+    }
+    bytes.min(most)
 }

@@ -101,6 +101,7 @@ fn site(
         return_param: mirror.login.return_param.clone(),
     };
     let looks = looks::looks(check, at, &mirror.login);
+    let preserve_post = looks::preserve_post(check, at, mirror.login.preserve_post.0);
     let watch = login::watch(check, at, mirror.login, &path);
     let login_page = login_page::page(check, at, login_page, watch.as_ref());
     if watch.is_some() && mirror.session == Attendance::Off {
@@ -132,6 +133,7 @@ fn site(
         watch,
         login_page,
         looks,
+        preserve_post,
         namer,
         carries_named,
         form,

@@ -169,7 +169,7 @@ impl Gateway {
     }
 
     /// The visitor's session, as it is.
-    async fn own_visit(
+    pub(super) async fn own_visit(
         &self,
         asked: Asked<'_>,
         cookies: &Cookies<'_>,
@@ -218,7 +218,7 @@ impl Gateway {
     }
 
     /// The user whom the site may see. One whom somebody else names with each request must be named with this one.
-    fn user_here<'v>(
+    pub(super) fn user_here<'v>(
         &self,
         asked: Asked<'_>,
         visit: &'v Visit,

@@ -23,6 +23,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         trust_directives: false,
         watch: None,
         looks: super::Looks::ours(),
+        preserve_post: 0,
         form: None,
         namer: None,
         service: None,
