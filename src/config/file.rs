@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 pub(super) use self::login::{CertificateName, ContentType, LoginMethod, Normalise};
-pub(super) use self::words::{AmbiguousPaths, Bind, Engine, HeaderPreset, Location};
+pub(super) use self::words::{AmbiguousPaths, Bind, Engine, HeaderPreset, Location, OverLimit};
 use super::settings::{
     Attendance, CookieMode, CrossSite, Level, LogFormat, Method, OnOutage, TlsVersion,
 };
@@ -337,14 +337,4 @@ pub(super) enum App {
     Address(String),
     /// The same, and more.
     Table(AppTable),
-}
-
-/// `session.over_limit`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum OverLimit {
-    /// The oldest session ends.
-    Oldest,
-    /// The user is asked which one ends, where they log in on a page of ours.
-    Ask,
 }

@@ -1,6 +1,16 @@
-//! The words of other keys.
+//! The words of keys that take one of a few.
 
 use serde::Deserialize;
+
+/// `session.over_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum OverLimit {
+    /// The oldest session ends.
+    Oldest,
+    /// The user is asked which one ends, where they log in on a page of ours.
+    Ask,
+}
 
 /// `session.store.engine`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
