@@ -17,6 +17,8 @@ mod login;
 
 mod logout;
 
+mod looks;
+
 mod page;
 
 use std::fs;
@@ -107,7 +109,7 @@ impl Club {
         let form = self.form(browser, "?return_to=/page").await;
         let html = form.text();
         let token = hidden(&html, "token").unwrap();
-        let back = hidden(&html, "return_to").unwrap().replace("&#x2f;", "/");
+        let back = hidden(&html, "return_to").unwrap();
         let mut fields = fields.to_vec();
         fields.push(("token", &token));
         fields.push(("return_to", &back));
