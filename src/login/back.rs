@@ -30,7 +30,8 @@ pub(super) fn leads_on(wanted: &str, prefix: &str) -> bool {
     is_local(wanted) || wanted == session_page(prefix) || is_resume_page(wanted, prefix)
 }
 
-fn is_resume_page(wanted: &str, prefix: &str) -> bool {
+/// Whether it is the address of the page of a form that was kept, at a site with this prefix.
+pub fn is_resume_page(wanted: &str, prefix: &str) -> bool {
     let number = wanted
         .bytes()
         .next_back()

@@ -32,12 +32,15 @@ const RULES: &str = "[[site.rule]]\npath = \"/notes/*\"\nrequire = { user = true
 
 /// A gateway with a login page of its own, whose users are alice and bob.
 pub struct Club {
+    /// What is tested.
     pub gate: Gate,
+    /// Sees what is let through.
     pub app: App,
     _folder: TempDir,
 }
 
 impl Club {
+    /// With a store that keeps notes, and nothing else.
     pub async fn plain() -> Self {
         Self::with("engine = \"memory\"", "", "").await
     }

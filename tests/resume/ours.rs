@@ -164,6 +164,22 @@ async fn whoever_is_not_logged_in_is_sent_to_log_in_and_back() {
     assert_untouched(&club);
 }
 
+/// Who has to pick first which of their sessions ends comes to the form afterwards.
+#[tokio::test]
+async fn the_way_to_the_form_leads_through_the_choice_of_sessions() {
+    let limit = "max_per_user = 1\nover_limit = \"ask\"";
+    let club = Club::with("engine = \"memory\"", limit, "").await;
+    let (other, browser) = (club.gate.browser(), club.gate.browser());
+    club.log_in(&other, "alice", "/").await;
+    let page = club.keep(&browser, TARGET, "a=1").await;
+    club.log_in(&browser, "alice", &page).await;
+    let answer = club.look(&browser, &page).await;
+    assert_eq!(answer.status(), 302, "{answer:?}");
+    let choice = "/.cloakroom/session?return_to=%2F.cloakroom%2Fresume%3Fform%3D0";
+    assert_eq!(answer.header("location"), Some(choice));
+    assert_untouched(&club);
+}
+
 #[tokio::test]
 async fn values_of_passwords_are_not_shown_and_arrive_all_the_same() {
     let club = Club::plain().await;

@@ -363,6 +363,9 @@ fn shortened(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Terms;
+    use crate::store::Store as _;
+    use crate::store::memory::MemoryStore;
 
     #[test]
     fn values_that_may_be_secret_are_not_shown() {
@@ -379,6 +382,50 @@ mod tests {
         for name in ["title", "comment", "amount", "e-mail"] {
             assert!(!is_secret(name), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn four_forms_of_a_browser_wait_and_no_longer_than_they_may() {
+        let now = Time::from_secs(1_000_000);
+        let hour = Duration::from_secs(3600);
+        let terms = Terms {
+            idle: hour,
+            absolute: hour,
+            rotation_grace: Duration::ZERO,
+            rotate_every: None,
+            save_every_request: false,
+            max_bytes: 1 << 16,
+            jar_cookies_max: 100,
+        };
+        let store = MemoryStore::new(terms, now);
+        let notes = store.notes().unwrap();
+        let (key, other) = (FormKey::random(), FormKey::random());
+        let form = KeptForm {
+            target: "/x".to_owned(),
+            body: b"a=1".to_vec(),
+            user: None,
+        };
+        for number in 0..SLOTS {
+            let kept = put(notes, &form, (&key, "shop"), now).await.unwrap();
+            assert_eq!(kept, Some(number));
+        }
+        let full = put(notes, &form, (&key, "shop"), now).await.unwrap();
+        assert_eq!(full, None);
+        let another = put(notes, &form, (&other, "shop"), now).await.unwrap();
+        assert_eq!(another, Some(0));
+        let slot = Slot {
+            key: &key,
+            site: "shop",
+            number: 0,
+        };
+        let (last, over) = (
+            now.plus(KEPT_FOR - Duration::from_secs(1)),
+            now.plus(KEPT_FOR),
+        );
+        assert!(notes.get(slot.note(), last).await.unwrap().is_some());
+        assert!(notes.get(slot.note(), over).await.unwrap().is_none());
+        let again = put(notes, &form, (&key, "shop"), over).await.unwrap();
+        assert_eq!(again, Some(0));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::base::meter::Count;
 use crate::cookie::screen::Incoming as Cookies;
 use crate::headers::fetch::Provenance;
 use crate::headers::navigation::audience;
-use crate::login::back::{is_local, session_page, way_on};
+use crate::login::back::{is_local, is_resume_page, session_page, way_on};
 use crate::login::page::{LoginPage, with_way_back};
 use crate::login::typed::{self, Kind as FormKind};
 use crate::session::{Change, Record, Session, Turn, User};
@@ -47,23 +47,24 @@ const STALE: &str =
 const GONE: &str = "That session had ended already.";
 
 /// Where the page of a site is.
-pub(super) struct SessionPage(String);
+pub(super) struct SessionPage<'s>(&'s Site);
 
-impl SessionPage {
-    pub(super) fn of(site: &Site) -> Self {
-        Self(session_page(&site.prefix))
+impl<'s> SessionPage<'s> {
+    pub(super) const fn of(site: &'s Site) -> Self {
+        Self(site)
     }
 
     pub(super) fn address(self) -> String {
-        self.0
+        session_page(&self.0.prefix)
     }
 
     /// The same with the way back to `target`, if nobody could be led away by it.
     pub(super) fn address_and_back(self, target: &str) -> String {
-        if is_local(target) {
-            with_way_back(&self.0, "return_to", target)
+        let prefix = &self.0.prefix;
+        if is_local(target) || is_resume_page(target, prefix) {
+            with_way_back(&self.address(), "return_to", target)
         } else {
-            self.0
+            self.address()
         }
     }
 }
