@@ -533,6 +533,11 @@ fn each_fault_names_place_key_value_and_way_out() {
              x.toml:9:20: site.assertion_issuer = \"http://x\": not an https address without query; write for example \"https://shop.example.com\"",
         ),
         (
+            "sign_requests = true\n[site.headers]\nContent_Digest = \"{user.id}\"",
+            "x.toml:8:17: site.sign_requests = true: no header tells an {assertion}, and only requests that have one are signed; write one into [site.headers], for example \"X-Assertion\" = \"{assertion}\"\n\
+             x.toml:10:18: site.headers.Content_Digest = \"{user.id}\": is written by site.sign_requests; choose another name, or take sign_requests out",
+        ),
+        (
             "[site.login]\nmethod = \"header\"",
             "x.toml:9:10: site.login.method = \"header\": nobody is trusted to say who the user is; name the proxies in front of cloakroom in server.trusted_proxies\n\
              x.toml:8:1: site.login.user_header: missing: where the proxy writes the user; write for example user_header = \"X-Forwarded-User\"",

@@ -71,7 +71,8 @@ counts! {
     LoginsLimited => "logins_limited", "Logins of apps that were refused before the app was asked: the account or the address had failed too often.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";
-    AssertionsFailed => "assertions_failed", "Assertions that were left out because they were too long or could not be signed.";
+    AssertionsFailed => "assertions_failed", "Assertions and signatures of requests that were left out because they were too long or could not be made.";
+    RequestsSigned => "requests_signed", "Requests that were signed on their way to the app (site.sign_requests).";
     FormLogins => "form_logins", "Logins on the gateway's own page that succeeded.";
     FormLoginsFailed => "form_logins_failed", "Logins on the gateway's own page that failed: user, password or code.";
     FormLoginsTurnedAway => "form_logins_turned_away", "Logins on the gateway's own page that were answered with 503 because too many passwords waited to be checked.";

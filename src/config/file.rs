@@ -162,6 +162,7 @@ mirrored! {
         cookies: Cookies = Cookies::default(),
         header_preset: HeaderPreset = HeaderPreset::None,
         assertion_issuer: String = String::new(),
+        sign_requests: bool = false,
         headers: BTreeMap<String, String> = default_headers(),
         rule: Vec<Rule> = Vec::new(),
         login: Login = Login::default(),

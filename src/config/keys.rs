@@ -222,6 +222,7 @@ pub const KEYS: &[Key] = &[
         one_of(&["", "remote-user", "x-forwarded", "x-auth-request"]),
     ),
     now("site.assertion_issuer", Text),
+    now("site.sign_requests", Flag),
     later("site.device"),
     now("site.upstream_options", Table),
     now("site.upstream_options.connect_timeout", Duration),

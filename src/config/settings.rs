@@ -200,6 +200,8 @@ pub struct Site {
     pub header_preset: Option<Preset>,
     /// Who assertions say that they are from. Empty where none is told.
     pub assertion_issuer: String,
+    /// Whether requests that tell an assertion are signed.
+    pub sign_requests: bool,
     /// `[[site.rule]]`; the first match wins.
     pub rules: Vec<Rule>,
     /// `[site.login]`, if the app's own login is watched.

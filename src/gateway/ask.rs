@@ -45,6 +45,9 @@ impl Gateway {
         if witness.is_some() {
             aside(self.hear_login(witness, &mut body, head, line.time)).await?;
         }
+        if site.stamp.signs() {
+            aside(self.sign(site, head, &mut body, line)).await?;
+        }
         let form = self.observers.form(site, head, &mut body).await?;
         let asked = Stopwatch::start();
         let request = take_request(head, body);

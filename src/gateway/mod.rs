@@ -50,6 +50,7 @@ mod resend;
 pub mod service;
 mod session_page;
 mod settle;
+mod sign;
 mod told;
 
 pub mod streams;

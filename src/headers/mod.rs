@@ -36,6 +36,7 @@ pub mod location;
 pub mod navigation;
 pub mod original;
 pub mod path_params;
+pub mod signature;
 pub mod strict;
 pub mod user_agent;
 pub mod websocket;

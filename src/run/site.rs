@@ -80,6 +80,10 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         (_, Some(service)) => stamp.removing(service.login.headers.names()),
         _ => stamp,
     };
+    let stamp = match settings.sign_requests {
+        true => stamp.signing(),
+        false => stamp,
+    };
     let rules = settings.rules.iter().map(|rule| {
         let path = PathPattern::parse(&rule.path)
             .ok_or_else(|| fault("rule.path", format!("{:?} is no path pattern", rule.path)))?;

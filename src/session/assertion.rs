@@ -5,7 +5,7 @@
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Signature};
 use aws_lc_rs::{digest, hmac};
 use data_encoding::BASE64URL_NOPAD;
 
@@ -23,6 +23,7 @@ pub struct AssertionKey {
     head: String,
     /// The public key as a JSON object.
     jwk: String,
+    id: String,
 }
 
 impl AssertionKey {
@@ -56,6 +57,7 @@ impl AssertionKey {
             jwk: format!(
                 r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}","kid":"{id}","use":"sig","alg":"ES256"}}"#
             ),
+            id,
         })
     }
 
@@ -63,10 +65,21 @@ impl AssertionKey {
     pub fn sign(&self, claims: &str) -> Option<String> {
         let mut jwt = self.head.clone();
         BASE64URL_NOPAD.encode_append(claims.as_bytes(), &mut jwt);
-        let signature = self.pair.sign(&SystemRandom::new(), jwt.as_bytes()).ok()?;
+        let signature = self.sign_bytes(jwt.as_bytes())?;
         jwt.push('.');
         BASE64URL_NOPAD.encode_append(signature.as_ref(), &mut jwt);
         Some(jwt)
+    }
+
+    /// A signature over what is no JWT: it must not begin as one, so that neither can be shown in place of the other.
+    /// `None` when the system has no random numbers.
+    pub fn sign_bytes(&self, bytes: &[u8]) -> Option<Signature> {
+        self.pair.sign(&SystemRandom::new(), bytes).ok()
+    }
+
+    /// The name of the key, its thumbprint.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// The public key as a JSON object.

@@ -153,7 +153,7 @@ impl Body {
     }
 
     /// How many bytes it has, if that is known.
-    pub(super) fn length(&self) -> Option<u64> {
+    pub fn length(&self) -> Option<u64> {
         if self.is_end_stream() {
             Some(0)
         } else {

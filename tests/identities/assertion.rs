@@ -45,7 +45,7 @@ fn part(jwt: &str, nth: usize) -> Value {
     serde_json::from_slice(&decoded(part)).expect("JSON")
 }
 
-async fn published(gate: &Gate) -> Vec<Value> {
+pub async fn published(gate: &Gate) -> Vec<Value> {
     let answer = gate.browser().get(KEYS).send().await;
     assert_eq!(answer.status(), 200);
     let keys: Value = serde_json::from_str(&answer.text()).expect("JSON");

@@ -9,6 +9,8 @@ mod presets;
 
 mod assertion;
 
+mod signature;
+
 mod header;
 
 mod certificate;

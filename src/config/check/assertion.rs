@@ -1,6 +1,8 @@
-//! `site.assertion_issuer`: who `{assertion}` says that it is from.
+//! `site.assertion_issuer` and `site.sign_requests`: who `{assertion}` says that it is from, and what holds it to its request.
 
 use super::Check;
+use crate::headers::fold;
+use crate::headers::signature::FIELDS;
 
 const LENGTH_MAX: usize = 512;
 
@@ -12,9 +14,7 @@ pub(super) fn assertion_issuer(
     (hosts, path): (&[String], &str),
 ) -> String {
     let key = format!("site[{at}].assertion_issuer");
-    let is_told = headers
-        .iter()
-        .any(|(_, template)| template.contains("{assertion}"));
+    let is_told = tells_one(headers);
     if !written.is_empty() {
         let address = written.strip_prefix("https://");
         let is_sound = |rest: &str| {
@@ -50,4 +50,37 @@ pub(super) fn assertion_issuer(
         return String::new();
     };
     format!("https://{host}{}", path.trim_end_matches('/'))
+}
+
+/// A request is signed for the sake of its assertion, and in fields that nobody else writes.
+pub(super) fn can_sign(
+    check: &mut Check<'_>,
+    at: usize,
+    signs: bool,
+    headers: &[(String, String)],
+) {
+    if !signs {
+        return;
+    }
+    if !tells_one(headers) {
+        let why = "no header tells an {assertion}, and only requests that have one are signed";
+        let way_out =
+            "write one into [site.headers], for example \"X-Assertion\" = \"{assertion}\"";
+        check.fault(&format!("site[{at}].sign_requests"), why, way_out);
+    }
+    let is_signatures = |name: &str| {
+        FIELDS
+            .iter()
+            .any(|field| fold::is_folded(name, field.as_str()))
+    };
+    for (name, _) in headers.iter().filter(|(name, _)| is_signatures(name)) {
+        let key = format!("site[{at}].headers.{name}");
+        let way_out = "choose another name, or take sign_requests out";
+        check.fault(&key, "is written by site.sign_requests", way_out);
+    }
+}
+
+fn tells_one(headers: &[(String, String)]) -> bool {
+    let mut templates = headers.iter().map(|(_, template)| template);
+    templates.any(|template| template.contains("{assertion}"))
 }

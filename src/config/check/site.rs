@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::file;
 use super::super::settings::{Attendance, Site, Upstream, UpstreamHost};
-use super::assertion::assertion_issuer;
+use super::assertion::{assertion_issuer, can_sign};
 use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
@@ -112,6 +112,7 @@ fn site(
     let upstream = upstream(check, at, apps, options, mirror.session);
     one_host(check, at, &host, &upstream.apps);
     let headers = headers(check, at, mirror.headers);
+    can_sign(check, at, mirror.sign_requests, &headers);
     let issued = (mirror.assertion_issuer, headers.as_slice());
     let assertion_issuer = assertion_issuer(check, at, issued, (&hosts, &path));
     Site {
@@ -128,6 +129,7 @@ fn site(
         cookies,
         headers,
         assertion_issuer,
+        sign_requests: mirror.sign_requests,
         header_preset: preset(mirror.header_preset),
         rules: rules::rules(check, at, mirror.rule),
         watch,

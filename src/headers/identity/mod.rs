@@ -16,6 +16,7 @@ pub use self::preset::Preset;
 use self::template::Template;
 use super::fold::{self, Claim, NameList};
 use super::hop;
+use super::signature;
 use crate::base::clock::Time;
 use crate::base::small_map::SmallMap;
 
@@ -59,6 +60,8 @@ pub struct Stamp {
     initials: u64,
     /// Whether one of them asks for the assertion.
     asserts: bool,
+    /// Whether requests that tell an assertion are signed.
+    signs: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -225,6 +228,7 @@ impl Stamp {
             removed,
             initials,
             asserts,
+            signs: false,
         }
     }
 
@@ -241,6 +245,32 @@ impl Stamp {
     /// Whether a header tells the assertion, which costs a signature.
     pub const fn asserts(&self) -> bool {
         self.asserts
+    }
+
+    /// The same, for a site whose requests are signed: nobody else's signature is left in them.
+    #[must_use]
+    pub fn signing(mut self) -> Self {
+        self.signs = true;
+        self.removing(signature::FIELDS.iter())
+    }
+
+    /// Whether requests to the app are signed.
+    pub const fn signs(&self) -> bool {
+        self.signs
+    }
+
+    /// What a signature of a request to the app covers, for a site that signs and a request that tells an assertion.
+    /// What is known of nobody is not signed.
+    pub fn signed<'s>(
+        &'s self,
+        headers: &HeaderMap,
+    ) -> Option<impl Iterator<Item = &'s HeaderName> + 's> {
+        let tells = |entry: &Entry| {
+            let asks = entry.template.asks_for(&template::Placeholder::Assertion);
+            asks && headers.contains_key(&entry.name)
+        };
+        let is_due = self.signs && self.entries.iter().any(tells);
+        is_due.then(|| self.entries.iter().map(|entry| &entry.name))
     }
 
     /// Removes, in every spelling, all that only we may say: our headers, everything under `X-Session-` and

@@ -27,7 +27,7 @@ use super::{Answer, Browser, Call};
 pub const PASSWORD: &str = "correct horse";
 
 /// What the setup of `app` has made in `tests/apps/FOLDER`.
-fn made(app: &str, folder: &str) -> PathBuf {
+pub fn made(app: &str, folder: &str) -> PathBuf {
     let apps = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps"));
     let made = apps.join(folder);
     assert!(
