@@ -1150,6 +1150,10 @@ fn what_names_nobody_is_told() {
             "assertion_issuer = \"https://a.test\"\n",
             "no header tells an {assertion}",
         ),
+        (
+            "[session.keys]\nactivate_after = \"5m\"\n[site.headers]\nX-Jwt = \"{assertion}\"\n",
+            "before all apps know it",
+        ),
     ] {
         let text = match text.starts_with("[tls]") {
             true => format!("{text}{LEAST}"),

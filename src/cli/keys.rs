@@ -11,6 +11,7 @@ use crate::base::causes::Causes;
 use crate::base::clock::{Clock, Time};
 use crate::config::keyring::{self, Duty, KeyState, Keys};
 use crate::config::{self, Settings};
+use crate::gateway::assertion;
 use crate::run::roll_call;
 use crate::session::{KeyId, Terms};
 use crate::store::Node;
@@ -218,6 +219,13 @@ fn objection(
     let Duty::Verifies(signed_until) = key.duty else {
         return None;
     };
+    // Assertions, which apps verify by what is listed, may outlive very short sessions.
+    if now.since(signed_until).as_secs() < assertion::LIFE_SECS {
+        let signed_until = When(signed_until);
+        return Some(format!(
+            "it signed until {signed_until}, less than a minute ago"
+        ));
+    }
     // Whatever it signed belongs to sessions that are older than that, and those have ended.
     if now.since(signed_until) >= terms.absolute {
         return None;

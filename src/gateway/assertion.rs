@@ -16,7 +16,7 @@ use crate::base::secret::random_bytes;
 use crate::session::{AssertionKey, KeyRing, SessionId, User};
 
 /// How long an assertion is good for.
-const LIFE_SECS: u64 = 60;
+pub const LIFE_SECS: u64 = 60;
 /// How long it is sent again. What is left of its life then is for clocks that go wrong and apps that are slow.
 const REUSE_SECS: u64 = 10;
 /// The longest that is sent. Apps take headers of 8 KiB as a rule, all of them together.
@@ -38,6 +38,8 @@ struct Signed {
     /// All that it says but for times and its own name: whoever says the same may have it.
     facts: Box<str>,
     made: Time,
+    /// The name of the key that signed it.
+    key: Box<str>,
     jwt: Arc<str>,
 }
 
@@ -89,16 +91,19 @@ impl Assertions {
             .get_or_init(|| (0..SLOTS).map(|_| Mutex::default()).collect());
         let at = self.hasher.hash_one(&facts) % SLOTS as u64;
         let slot = slots.get(usize::try_from(at).unwrap_or_default())?;
+        let key = ring.assertion_key(now);
         let known = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_good = |signed: &&Signed| *signed.facts == *facts && signed.is_fresh(now);
+        // What a key has signed is sent no more once another one signs: it may have been dropped because somebody has it.
+        let is_good = |signed: &&Signed| {
+            let is_ours = key.is_some_and(|key| *key.id() == *signed.key);
+            is_ours && *signed.facts == *facts && signed.is_fresh(now)
+        };
         if let Some(signed) = known.as_ref().filter(is_good) {
             return Some(Arc::clone(&signed.jwt));
         }
         drop(known);
-        let jwt = ring
-            .assertion_key(now)
-            .and_then(|key| sign(key, &facts, now));
-        let Some(jwt) = jwt.filter(|jwt| jwt.len() <= BYTES_MAX) else {
+        let signed = key.and_then(|key| Some((key.id(), sign(key, &facts, now)?)));
+        let Some((key, jwt)) = signed.filter(|(_, jwt)| jwt.len() <= BYTES_MAX) else {
             meter.count(Count::AssertionsFailed);
             let site = &*site.name;
             tracing::warn!(
@@ -112,6 +117,7 @@ impl Assertions {
         let signed = Signed {
             facts: facts.into(),
             made: now,
+            key: key.into(),
             jwt: Arc::clone(&jwt),
         };
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(signed);

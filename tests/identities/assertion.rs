@@ -237,3 +237,55 @@ async fn every_node_has_the_same_keys_and_a_new_one_is_known_before_it_signs() {
     assert!(verifies(&jwt, &after[0]), "the new key waits");
     assert!(!verifies(&jwt, &after[1]));
 }
+
+/// A key that signs no more is listed as long as it is in the ring, and what it signed is not sent again.
+#[tokio::test]
+async fn the_keys_rotate_and_what_the_old_one_signed_stays_good() {
+    let app = speaking_app().await;
+    let setup = Setup {
+        site: SITE,
+        keys: "data/session.keys\"\nactivate_after = \"0s",
+        ..Setup::default()
+    };
+    let gate = Gate::with(&app, setup).await;
+    let keys = |args: &[&str]| {
+        let args = [&["keys"], args, &["--config", "cloakroom.toml"]].concat();
+        let output = cloakroom(gate.folder(), &args)
+            .output()
+            .expect("the command");
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8(printed).expect("text");
+        (output.status.success(), printed)
+    };
+    let listed = |count| {
+        let gate = &gate;
+        async move {
+            eventually("the list of keys", async || {
+                let keys = published(gate).await;
+                (keys.len() == count).then_some(keys)
+            })
+            .await
+        }
+    };
+    let browser = gate.browser();
+    browser.post("/alice", "").send().await;
+    browser.get("/").send().await;
+    let old = app.last().header("x-assertion").expect("an assertion");
+    let (_, ring) = keys(&["list"]);
+    let id = ring.lines().nth(1).and_then(|line| line.split(' ').next());
+    let id = id.expect("a key").to_owned();
+
+    assert!(keys(&["rotate"]).0);
+    let both = listed(2).await;
+    browser.get("/").send().await;
+    let new = app.last().header("x-assertion").expect("an assertion");
+    assert!(verifies(&new, &both[1]), "the new key signs at once");
+    assert_eq!(part(&new, 0)["kid"], both[1]["kid"]);
+    assert!(verifies(&old, &both[0]), "and the old one is listed");
+
+    let (dropped, why) = keys(&["drop", &id]);
+    assert!(!dropped && why.contains("was not dropped"), "{why}");
+    let (dropped, why) = keys(&["drop", &id, "--yes"]);
+    assert!(dropped, "{why}");
+    assert_eq!(listed(1).await, both[1..]);
+}

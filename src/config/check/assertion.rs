@@ -1,5 +1,8 @@
 //! `site.assertion_issuer` and `site.sign_requests`: who `{assertion}` says that it is from, and what holds it to its request.
 
+use std::time::Duration;
+
+use super::super::settings::Site;
 use super::Check;
 use crate::headers::fold;
 use crate::headers::signature::FIELDS;
@@ -77,6 +80,19 @@ pub(super) fn can_sign(
         let key = format!("site[{at}].headers.{name}");
         let way_out = "choose another name, or take sign_requests out";
         check.fault(&key, "is written by site.sign_requests", way_out);
+    }
+}
+
+/// Apps keep what they read at jwks.json for five minutes, and must know a key before it signs.
+pub(super) fn keys_are_known_in_time(check: &mut Check<'_>, sites: &[Site], wait: Duration) {
+    const KEPT: Duration = Duration::from_secs(300);
+    if wait <= KEPT && sites.iter().any(|site| tells_one(&site.headers)) {
+        let why = "a new key would sign an {assertion} before all apps know it: they keep the list for five minutes";
+        check.warn(
+            "session.keys.activate_after",
+            why,
+            "write for example \"10m\"",
+        );
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) fn check(
     named::judge(&mut check, &server, &tls, &sites);
     session::judge_pages(&mut check, &sessions, &sites);
     forward::judge(&mut check, &sites, &cookie);
+    assertion::keys_are_known_in_time(&mut check, &sites, sessions.keys.activate_after);
     let admin = admin::admin(&mut check, mirror.admin);
     let log = Log {
         format: mirror.log.format,
