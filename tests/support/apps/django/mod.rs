@@ -2,8 +2,10 @@
 
 mod visitor;
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{copy, made};
@@ -23,11 +25,31 @@ impl Django {
     /// # Panics
     /// When its setup has not been run.
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Starts one that believes who stands before it, by Django's own `RemoteUserMiddleware`.
+    ///
+    /// # Panics
+    /// When its setup has not been run.
+    pub fn told_of_users() -> Self {
+        Self::with(Some("mysite.remote_settings"))
+    }
+
+    fn with(settings: Option<&str>) -> Self {
         let venv = made("django", ".venv");
         let folder = tempfile::tempdir().expect("a folder");
         let project = folder.path().join("project");
         copy(&venv.join("project"), &project);
+        let remote = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/apps/django/remote"
+        ));
+        for name in ["remote_user.py", "remote_settings.py"] {
+            fs::copy(remote.join(name), project.join("mysite").join(name)).expect("a copy");
+        }
         let mut gunicorn = Command::new(venv.join("bin/gunicorn"))
+            .envs(settings.map(|settings| ("DJANGO_SETTINGS_MODULE", settings)))
             .args(["--bind", "127.0.0.1:0", "--workers", "1", "--threads", "4"])
             .arg("mysite.wsgi")
             .current_dir(project)
