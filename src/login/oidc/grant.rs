@@ -1,10 +1,10 @@
 //! What the token endpoint is asked (RFC 6749, 4.1.3 and 6), and what it answers.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use std::time::Duration;
 
 use super::discovery::{Discovery, SecretIn};
 use super::endpoint::{Answer, Client, Question};
@@ -42,11 +42,9 @@ impl Grant {
     }
 
     fn of(answer: &Answer) -> Result<Self, OidcFault> {
-        // RFC 6749, 5.2.
-        if matches!(
-            answer.status,
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
-        ) && let Ok(refusal) = serde_json::from_slice::<Refusal>(&answer.body)
+        // RFC 6749, 5.2: 400 or 401, and some say 403.
+        if answer.status.is_client_error()
+            && let Ok(refusal) = serde_json::from_slice::<Refusal>(&answer.body)
         {
             return Err(OidcFault::Refused(ErrorCode::of(&refusal.error)));
         }
@@ -104,6 +102,8 @@ fn question(
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::super::settings::{Issuer, Roots};
     use super::*;
 
