@@ -31,6 +31,9 @@ pub enum StoreFault {
     /// The remote store, or the way to it, failed. Shared, because many may have waited for one answer.
     #[error("the session store failed")]
     Remote(#[source] Arc<dyn Error + Send + Sync>),
+    /// A note is larger than any may be. Nothing was done.
+    #[error("a note is larger than {} bytes", super::NOTE_BYTES_MAX)]
+    NoteTooLarge,
     /// A record cannot be read.
     #[error("a stored session cannot be read")]
     Unreadable(#[source] serde_json::Error),
@@ -56,6 +59,7 @@ impl StoreFault {
             Self::Overloaded => Self::Overloaded,
             Self::TicketInUse => Self::TicketInUse,
             Self::Moved => Self::Moved,
+            Self::NoteTooLarge => Self::NoteTooLarge,
             Self::Sqlite(source) => Self::Sqlite(Arc::clone(source)),
             Self::Remote(source) => Self::Remote(Arc::clone(source)),
             // It has no source of its own that would be lost.

@@ -40,7 +40,7 @@ pub use answer::Answer;
 pub use catalogue::{Catalogue, Cursor, Node, NodeKey, Page};
 pub use fate::Fate;
 pub use fault::StoreFault;
-pub use notes::{NOTE_BYTES_MAX, Note, NoteKey, Notes};
+pub use notes::{NOTE_BYTES_MAX, Note, NoteKey, Notes, Pour};
 
 use crate::base::clock::Time;
 use crate::session::{Commit, Committed, Opening, Ticket, TicketKey};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloakroom::base::clock::Time;
 use cloakroom::session::{Session, TicketKey, UserKey};
 use cloakroom::store::remote::driver::{
-    Driver, Found, Listener, NoteSwap, Revision, Row, RowChange, Writing, Written,
+    Driver, Found, Listener, NoteSwap, Pouring, Revision, Row, RowChange, Writing, Written,
 };
 use cloakroom::store::{Cursor, Node, Note, NoteKey, Page, StoreFault};
 use tokio::sync::watch;
@@ -314,6 +314,18 @@ impl Driver for Link {
             None => state.notes.remove(&swap.key),
         };
         Ok(true)
+    }
+
+    async fn pour(&self, pouring: &Pouring) -> Result<Option<Duration>, StoreFault> {
+        let mut state = self.server.lock();
+        let known = state.notes.get(&pouring.key).map(|note| note.until);
+        let until = match pouring.pour.after(known, pouring.now) {
+            Ok(until) => until,
+            Err(wait) => return Ok(Some(wait)),
+        };
+        let value = Vec::new();
+        state.notes.insert(pouring.key, Note { value, until });
+        Ok(None)
     }
 
     async fn of_user(&self, _: &UserKey, _: Time) -> Result<Vec<Session>, StoreFault> {

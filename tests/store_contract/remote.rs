@@ -242,7 +242,9 @@ impl Drop for Place {
         let Some(at) = self.at.take().filter(|_| !std::thread::panicking()) else {
             return;
         };
-        at.0.psql("DELETE FROM cloakroom.sessions; DELETE FROM cloakroom.nodes");
+        let tables = ["sessions", "nodes", "notes"];
+        let empty = tables.map(|table| format!("DELETE FROM cloakroom.{table};"));
+        at.0.psql(&empty.concat());
         FREE.lock().unwrap().push(at);
     }
 }

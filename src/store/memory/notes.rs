@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::MemoryStore;
 use crate::base::clock::Time;
-use crate::store::{Answer, Note, NoteKey, Notes, StoreFault};
+use crate::store::{Answer, Note, NoteKey, Notes, Pour, StoreFault};
 
 /// How much all notes may weigh, keys included.
 const BYTES_MAX: usize = 32 << 20;
@@ -85,6 +86,9 @@ impl Notes for MemoryStore {
         new: Option<Note>,
         now: Time,
     ) -> Answer<bool> {
+        if let Some(fault) = Note::fault_of(new.as_ref()) {
+            return Answer::fault(fault);
+        }
         let mut sheet = self.board().sheet();
         if sheet.current(&key, now) != expected.as_deref() {
             return Answer::now(false);
@@ -101,5 +105,21 @@ impl Notes for MemoryStore {
         } else {
             Answer::fault(StoreFault::Overloaded)
         }
+    }
+
+    fn pour(&self, key: NoteKey, pour: Pour, now: Time) -> Answer<Option<Duration>> {
+        let mut sheet = self.board().sheet();
+        let until = sheet.notes.get(&key).map(|note| note.until);
+        let until = match pour.after(until, now) {
+            Ok(until) => until,
+            Err(wait) => return Answer::now(Some(wait)),
+        };
+        let value = Vec::new();
+        if until <= now {
+            sheet.remove(&key);
+        } else if !sheet.put(key, Note { value, until }, now) {
+            return Answer::fault(StoreFault::Overloaded);
+        }
+        Answer::now(None)
     }
 }

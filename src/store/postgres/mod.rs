@@ -38,7 +38,9 @@ pub use tls::TlsFault;
 
 use self::pool::Connections;
 use self::watch::{Crier, Own, Watch};
-use super::remote::driver::{Driver, Found, Listener, NoteSwap, Revision, Writing, Written};
+use super::remote::driver::{
+    Driver, Found, Listener, NoteSwap, Pouring, Revision, Writing, Written,
+};
 use super::{Cursor, Node, NoteKey, Page, StoreFault};
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
@@ -166,6 +168,10 @@ impl Driver for PostgresDriver {
 
     async fn swap_note(&self, swap: &NoteSwap) -> Result<bool, StoreFault> {
         notes::swap(&self.connections, swap).await
+    }
+
+    async fn pour(&self, pouring: &Pouring) -> Result<Option<Duration>, StoreFault> {
+        notes::pour(&self.connections, pouring).await
     }
 
     async fn watch(&self, listener: Arc<dyn Listener>) -> Infallible {

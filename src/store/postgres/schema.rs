@@ -33,12 +33,14 @@ const FACT: &str = "SELECT value FROM cloakroom.facts WHERE name = 'schema_versi
 
 /// What the version promises. The number alone does not tell that a function is as it is called here, nor what the user
 /// of the address may do, and either would show with the first visitor only.
-const FUNCTIONS: [&str; 5] = [
+const FUNCTIONS: [&str; 7] = [
     "cloakroom.born(bigint)",
     "cloakroom.find(bytea, bigint, bigint)",
     "cloakroom.write(bigint, bigint, bigint, bytea[], bigint[], bigint[], bigint[], bytea[], text[], bytea[], bytea[], \
      bytea[], bytea[])",
     "cloakroom.changes_since(text, bigint[], bigint)",
+    "cloakroom.note(bytea, bigint, bigint)",
+    "cloakroom.pour(bytea, bigint, bigint, bigint, bigint, bigint)",
     "cloakroom.swap_note(bytea, bigint, bytea, bytea, bigint, bigint, bigint)",
 ];
 

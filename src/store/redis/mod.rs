@@ -52,7 +52,9 @@ use self::servers::Servers;
 use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
-use crate::store::remote::driver::{Driver, Found, Listener, NoteSwap, Revision, Writing, Written};
+use crate::store::remote::driver::{
+    Driver, Found, Listener, NoteSwap, Pouring, Revision, Writing, Written,
+};
 use crate::store::{Cursor, Node, NoteKey, Page, StoreFault};
 
 /// Moves rows to and from Redis or Valkey.
@@ -174,6 +176,10 @@ impl Driver for RedisDriver {
 
     async fn swap_note(&self, swap: &NoteSwap) -> Result<bool, StoreFault> {
         notes::swap(&self.servers, swap).await
+    }
+
+    async fn pour(&self, pouring: &Pouring) -> Result<Option<Duration>, StoreFault> {
+        notes::pour(&self.servers, pouring).await
     }
 
     async fn watch(&self, listener: Arc<dyn Listener>) -> Infallible {

@@ -1,6 +1,7 @@
 //! Notes as the server holds them: which writing, until when, and the value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ask::{Ask, Lua};
 use super::fault::RedisFault;
@@ -8,9 +9,11 @@ use super::keys::Family;
 use super::rows::read;
 use super::servers::Servers;
 use crate::base::clock::Time;
-use crate::store::remote::driver::NoteSwap;
+use crate::store::remote::driver::{NoteSwap, Pouring};
 use crate::store::{NoteKey, StoreFault};
 
+static GET: Lua = Lua::new(include_str!("get_note.lua"));
+static POUR: Lua = Lua::new(include_str!("pour.lua"));
 static SWAP: Lua = Lua::new(include_str!("swap_note.lua"));
 
 /// Of the revision and of the end, in hexadecimal digits.
@@ -22,7 +25,8 @@ pub(super) async fn get(
     now: Time,
 ) -> Result<Option<Vec<u8>>, StoreFault> {
     let family = Family::of_note(&key);
-    let ask = Ask::command("GET", servers.names().note(family, &key));
+    let names = servers.names();
+    let ask = Ask::script(&GET, vec![names.note(family, &key), names.born(family)]);
     let found: Option<Vec<u8>> = read(servers.call(family, &ask).await?)?;
     let Some(found) = found else {
         return Ok(None);
@@ -51,6 +55,20 @@ pub(super) async fn swap(servers: &Arc<Servers>, swap: &NoteSwap) -> Result<bool
         .with(stays.to_string());
     let done: u8 = read(servers.call_to_keep(family, &ask).await?)?;
     Ok(done == 1)
+}
+
+pub(super) async fn pour(
+    servers: &Arc<Servers>,
+    pouring: &Pouring,
+) -> Result<Option<Duration>, StoreFault> {
+    let family = Family::of_note(&pouring.key);
+    let ask = Ask::script(&POUR, vec![servers.names().note(family, &pouring.key)])
+        .with(word(pouring.revision.0))
+        .with(pouring.now.as_millis())
+        .with(pouring.pour.by_millis)
+        .with(pouring.pour.whole_millis);
+    let wait: u64 = read(servers.call_to_keep(family, &ask).await?)?;
+    Ok((wait > 0).then(|| Duration::from_millis(wait)))
 }
 
 fn word(number: u64) -> String {

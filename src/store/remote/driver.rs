@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::clock::Time;
 use crate::session::{Session, TicketKey, UserKey};
-use crate::store::{Cursor, Node, Note, NoteKey, Page, StoreFault};
+use crate::store::{Cursor, Node, Note, NoteKey, Page, Pour, StoreFault};
 
 /// One kind of server. It moves rows and decides nothing.
 ///
@@ -85,6 +86,12 @@ pub trait Driver: Send + Sync + 'static {
     /// See [`Notes::swap`](crate::store::Notes::swap). One that puts a note is done once, however often it is sent; one that
     /// removes a note and is sent twice may answer that it was not done.
     fn swap_note(&self, swap: &NoteSwap) -> impl Future<Output = Result<bool, StoreFault>> + Send;
+
+    /// See [`Notes::pour`](crate::store::Notes::pour). It is done once, unless somebody else pours between two sendings.
+    fn pour(
+        &self,
+        pouring: &Pouring,
+    ) -> impl Future<Output = Result<Option<Duration>, StoreFault>> + Send;
 
     /// Tells `listener` what is written, by whomever, for as long as it runs. It mends its own channel, and calls
     /// [`Listener::lost`] whenever something may have been missed.
@@ -168,6 +175,19 @@ pub struct NoteSwap {
     pub expected: Option<Vec<u8>>,
     /// What shall be there; `None`: nothing.
     pub new: Option<Note>,
+    /// Which writing this is.
+    pub revision: Revision,
+    /// When.
+    pub now: Time,
+}
+
+/// Something to be poured into a bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Pouring {
+    /// Which bucket.
+    pub key: NoteKey,
+    /// How much.
+    pub pour: Pour,
     /// Which writing this is.
     pub revision: Revision,
     /// When.

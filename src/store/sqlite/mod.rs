@@ -147,6 +147,7 @@ impl SqliteStore {
         let writer = Writer {
             company: Arc::clone(&company),
             own: None,
+            room: notes::Room::default(),
             connection,
             place,
             cache: Arc::clone(&cache),

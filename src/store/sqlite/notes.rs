@@ -1,5 +1,7 @@
 //! Notes in the database.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::SqliteStore;
@@ -7,7 +9,7 @@ use super::claim::Claim;
 use super::rows::millis;
 use super::writer::{Asked, Job};
 use crate::base::clock::Time;
-use crate::store::{Answer, Note, NoteKey, Notes, StoreFault};
+use crate::store::{Answer, Note, NoteKey, Notes, Pour, StoreFault};
 
 /// How many there may be.
 const NOTES_MAX: i64 = 100_000;
@@ -25,6 +27,7 @@ impl Swap {
     pub(super) fn is_done_in(
         &self,
         transaction: &Transaction<'_>,
+        room: &mut Room,
     ) -> rusqlite::Result<Result<bool, StoreFault>> {
         if find(transaction, self.key, self.now)? != self.expected {
             return Ok(Ok(false));
@@ -35,31 +38,79 @@ impl Swap {
                 .execute([self.key.0])?;
             return Ok(Ok(true));
         };
-        if self.expected.is_none() && is_full(transaction, self.now)? {
+        if self.expected.is_none() && !room.take(transaction, self.now)? {
             return Ok(Err(StoreFault::Overloaded));
         }
-        transaction
-            .prepare_cached("INSERT OR REPLACE INTO notes (key, until, value) VALUES (?1, ?2, ?3)")?
-            .execute(params![self.key.0, millis(note.until), note.value])?;
+        put(transaction, self.key, note)?;
         Ok(Ok(true))
     }
 }
 
-/// Whether there is no room for one more. What has ended makes room.
-fn is_full(transaction: &Transaction<'_>, now: Time) -> rusqlite::Result<bool> {
-    // No index is counted further than that.
-    let sql = "SELECT count(*) FROM (SELECT 1 FROM notes LIMIT ?1)";
-    let count = |sql| -> rusqlite::Result<i64> {
-        let mut counted = transaction.prepare_cached(sql)?;
-        counted.query_row([NOTES_MAX], |row| row.get(0))
-    };
-    if count(sql)? < NOTES_MAX {
-        return Ok(false);
-    }
+fn put(transaction: &Transaction<'_>, key: NoteKey, note: &Note) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("DELETE FROM notes WHERE until <= ?1")?
-        .execute([millis(now)])?;
-    Ok(count(sql)? >= NOTES_MAX)
+        .prepare_cached("INSERT OR REPLACE INTO notes (key, until, value) VALUES (?1, ?2, ?3)")?
+        .execute(params![key.0, millis(note.until), note.value])?;
+    Ok(())
+}
+
+/// Pours into a bucket; tells how long to wait if there is no room.
+pub(super) fn pour_in(
+    transaction: &Transaction<'_>,
+    room: &mut Room,
+    (key, pour): (NoteKey, Pour),
+    now: Time,
+) -> rusqlite::Result<Result<Option<Duration>, StoreFault>> {
+    let known: Option<i64> = transaction
+        .prepare_cached("SELECT until FROM notes WHERE key = ?1")?
+        .query_row([key.0], |row| row.get(0))
+        .optional()?;
+    let until = known.map(|millis| Time::from_millis(u64::try_from(millis).unwrap_or_default()));
+    let until = match pour.after(until, now) {
+        Ok(until) => until,
+        Err(wait) => return Ok(Ok(Some(wait))),
+    };
+    if known.is_none() {
+        if until <= now {
+            return Ok(Ok(None));
+        }
+        if !room.take(transaction, now)? {
+            return Ok(Err(StoreFault::Overloaded));
+        }
+    }
+    // One that is empty is swept.
+    let value = Vec::new();
+    put(transaction, key, &Note { value, until })?;
+    Ok(Ok(None))
+}
+
+/// How many new notes there is room for, at least. To count them reads as much as there is, so that it is done once for
+/// half of what was left then.
+#[derive(Default)]
+pub(super) struct Room(i64);
+
+impl Room {
+    /// Takes the place of one; false when there is none. What has ended makes room.
+    fn take(&mut self, transaction: &Transaction<'_>, now: Time) -> rusqlite::Result<bool> {
+        if self.0 <= 0 {
+            let mut left = NOTES_MAX - count(transaction)?;
+            if left <= 0 {
+                transaction
+                    .prepare_cached("DELETE FROM notes WHERE until <= ?1")?
+                    .execute([millis(now)])?;
+                left = NOTES_MAX - count(transaction)?;
+            }
+            // Other processes take places too.
+            self.0 = (left + 1) / 2;
+        }
+        let has_room = self.0 > 0;
+        self.0 -= i64::from(has_room);
+        Ok(has_room)
+    }
+}
+
+fn count(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let mut counted = transaction.prepare_cached("SELECT count(*) FROM notes")?;
+    counted.query_row([], |row| row.get(0))
 }
 
 fn find(connection: &Connection, key: NoteKey, now: Time) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -96,6 +147,9 @@ impl Notes for SqliteStore {
         new: Option<Note>,
         now: Time,
     ) -> Answer<bool> {
+        if let Some(fault) = Note::fault_of(new.as_ref()) {
+            return Answer::fault(fault);
+        }
         let swap = Box::new(Swap {
             key,
             expected,
@@ -104,6 +158,12 @@ impl Notes for SqliteStore {
         });
         let claim = Claim::default();
         let job = |reply| Job::Swap(swap, claim.clone(), Asked::from(reply));
+        self.ask(&self.writes, job, Some(claim.clone()))
+    }
+
+    fn pour(&self, key: NoteKey, pour: Pour, now: Time) -> Answer<Option<Duration>> {
+        let claim = Claim::default();
+        let job = |reply| Job::Pour((key, pour), now, claim.clone(), Asked::from(reply));
         self.ask(&self.writes, job, Some(claim.clone()))
     }
 }

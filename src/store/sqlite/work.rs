@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::Transaction;
 
+use super::notes::Room;
 use super::rows::{
     Row, file, find, find_by_root, index_user, insert, is_filed, remove, unfile, update,
 };
@@ -26,6 +27,8 @@ pub(super) struct Work<'a> {
     /// Since when the database remembers.
     pub(super) born: Time,
     pub(super) written: Written,
+    /// For how many notes there is room.
+    pub(super) room: &'a mut Room,
 }
 
 impl Work<'_> {

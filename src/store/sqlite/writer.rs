@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::claim::Claim;
 use super::company::Company;
 use super::nodes::announce;
-use super::notes::{self, Swap};
+use super::notes::{self, Room, Swap};
 use super::place::Place;
 use super::rows::{data_version, index_the_unindexed, remove_over};
 use super::work::{Work, Written};
@@ -19,7 +19,7 @@ use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::session::{Commit, Committed, Session, Terms, TicketKey};
 use crate::store::known::Known;
-use crate::store::{Node, StoreFault};
+use crate::store::{Node, NoteKey, Pour, StoreFault};
 
 /// How often the writer looks for the writes of other processes while sessions are opened.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -31,6 +31,7 @@ const BATCH_MAX: usize = 256;
 pub(super) enum Job {
     Commit(Box<Commit>, Claim, Asked<Committed>),
     Swap(Box<Swap>, Claim, Asked<bool>),
+    Pour((NoteKey, Pour), Time, Claim, Asked<Option<Duration>>),
     /// Removes up to so many sessions and notes that are over.
     Sweep(Time, usize, Asked<usize>),
     End(TicketKey, Time, Asked<bool>),
@@ -59,6 +60,8 @@ pub(super) struct Writer {
     /// What `PRAGMA data_version` said at the last look. On one connection it moves only when another one wrote.
     pub(super) data_version: i64,
     pub(super) company: Arc<Company>,
+    /// For how many notes there is room.
+    pub(super) room: Room,
     /// This node, as it announced itself last.
     pub(super) own: Option<Node>,
 }
@@ -153,6 +156,7 @@ impl Writer {
             terms: &self.terms,
             born: self.born,
             written: Written::new(),
+            room: &mut self.room,
         };
         for job in batch {
             job.is_done_in(&mut work)?;
@@ -226,7 +230,14 @@ impl Job {
                 asked.answer = Some(if asked.reply.is_closed() || !claim.take() {
                     Err(StoreFault::Timeout)
                 } else {
-                    swap.is_done_in(work.transaction)?
+                    swap.is_done_in(work.transaction, work.room)?
+                });
+            }
+            Self::Pour(pour, now, claim, asked) => {
+                asked.answer = Some(if asked.reply.is_closed() || !claim.take() {
+                    Err(StoreFault::Timeout)
+                } else {
+                    notes::pour_in(work.transaction, work.room, *pour, *now)?
                 });
             }
             Self::Sweep(now, at_most, asked) => {
@@ -256,6 +267,7 @@ impl Job {
             Self::Commit(_, _, asked) => asked.answer(failure),
             Self::Sweep(_, _, asked) | Self::TakeOver(_, asked) => asked.answer(failure),
             Self::Swap(_, _, asked) | Self::End(_, _, asked) => asked.answer(failure),
+            Self::Pour(_, _, _, asked) => asked.answer(failure),
             Self::Announce(_, _, asked) => asked.answer(failure),
             Self::Look | Self::Stop => {}
         }
