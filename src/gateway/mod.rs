@@ -12,6 +12,8 @@ pub mod newcomers;
 
 pub mod crowd;
 
+pub mod guesses;
+
 pub mod news;
 
 pub mod reason;
@@ -91,6 +93,7 @@ use self::crowd::Crowd;
 use self::demand::Asking;
 use self::duties::{begin_websocket, count_hop, round_off};
 use self::forward::Call;
+use self::guesses::Guesses;
 use self::learn::{Scene, learn};
 use self::named::{Begun, Promised};
 use self::newcomers::Newcomers;
@@ -113,7 +116,6 @@ use crate::cookie::seal::ValueKeys;
 use crate::headers::fetch::Provenance;
 use crate::headers::forwarded::{ForwardedPolicy, Hops};
 use crate::headers::hop;
-use crate::login::attempts::Attempts;
 use crate::login::certificate::ClientCertificate;
 use crate::login::form::Desk as LoginDesk;
 use crate::session::{SessionIds, Turn};
@@ -149,7 +151,7 @@ pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) on_outage: OnOutage,
     pub(crate) newcomers: Arc<Newcomers>,
-    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) attempts: Arc<Guesses>,
     pub(crate) circles: Arc<Circles>,
     pub(crate) form_quota: Arc<FormQuota>,
     pub(crate) crowd: Option<Arc<Crowd>>,

@@ -8,11 +8,12 @@ use http::{HeaderMap, StatusCode};
 
 use super::Gateway;
 use super::forward::Call;
+use super::guesses::Attempt;
 use super::refusal::Refusal;
 use super::site::Site;
 use crate::base::clock::Time;
 use crate::base::meter::Count;
-use crate::login::attempts::{self, Attempt, Limits};
+use crate::login::attempts::{self, Limits};
 use crate::login::typed::{self, Unread};
 use crate::login::watch::{Answer, Asked, Miss, Watch, Who};
 use crate::session::{Turn, User};
@@ -130,7 +131,7 @@ impl<'a> Witness<'a> {
                 self.tell_failed(miss, gateway);
                 // What the app could not say counts against nobody.
                 if let Some(attempt) = self.attempt.filter(|_| answer.is_broken()) {
-                    gateway.attempts.undone(attempt);
+                    gateway.attempts.undone(attempt, now);
                 }
                 Turn::Stay
             }
@@ -209,7 +210,8 @@ impl Gateway {
             address: witness.client_ip,
             account: witness.user.as_deref().ok(),
         };
-        let attempt = self.begin_attempt(who, &witness.watch.limits, now, &witness.request_id)?;
+        let attempt = self.begin_attempt(who, &witness.watch.limits, now, &witness.request_id);
+        let attempt = attempt.await?;
         witness.attempt = Some(attempt);
         Ok(())
     }
@@ -218,19 +220,19 @@ impl Gateway {
     #[cold]
     pub(super) fn unheard(&self, witness: &mut Option<Witness<'_>>) {
         if let Some(attempt) = witness.as_mut().and_then(|witness| witness.attempt.take()) {
-            self.attempts.undone(attempt);
+            self.attempts.undone(attempt, self.clock.now());
         }
     }
 
     /// Counts a login that is about to be tried.
-    pub(super) fn begin_attempt(
+    pub(super) async fn begin_attempt(
         &self,
         who: attempts::Who<'_>,
         limits: &Limits,
         now: Time,
         request_id: &str,
     ) -> Result<Attempt, Refusal> {
-        self.attempts.begin(who, limits, now).map_err(|full| {
+        self.attempts.begin(who, limits, now).await.map_err(|full| {
             self.meter.count(Count::LoginsLimited);
             if full.is_first {
                 tracing::warn!(

@@ -24,7 +24,7 @@ const SETS: usize = 4096;
 const WAYS: usize = 8;
 
 /// For so long after a login an address is known.
-const KNOWN: Duration = Duration::from_secs(30 * 86_400);
+pub const KNOWN: Duration = Duration::from_secs(30 * 86_400);
 
 /// `attempts_per_account`, `attempts_per_address` and `attempt_window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,16 @@ pub struct Limits {
     pub per_address: u32,
     /// How long it takes a full bucket to empty.
     pub window: Duration,
+}
+
+impl Limits {
+    /// The limit that counts for this bucket.
+    pub const fn of(&self, of: Of) -> u32 {
+        match of {
+            Of::Address => self.per_address,
+            Of::Account | Of::KnownAddress => self.per_account,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -56,6 +66,24 @@ pub struct Who<'a> {
     pub address: IpAddr,
     /// As whom; `None`: that cannot be read. These share a bucket.
     pub account: Option<&'a str>,
+}
+
+impl Who<'_> {
+    /// What tells this bucket from all others, part by part.
+    pub fn named(&self, of: Of) -> [Vec<u8>; 4] {
+        let network = (of != Of::Account).then(|| network(self.address));
+        let account = self.account.filter(|_| of != Of::Address).map(folded);
+        let kind = vec![of as u8, account.is_some().into()];
+        let network = network.map(|network| network.to_vec());
+        let site = self.site.as_bytes().to_vec();
+        let account = account.map(String::into_bytes);
+        [
+            kind,
+            site,
+            account.unwrap_or_default(),
+            network.unwrap_or_default(),
+        ]
+    }
 }
 
 /// All buckets. Shared by all cores.
@@ -183,6 +211,44 @@ impl Attempts {
         self.give_back(attempt.account);
     }
 
+    /// Whether the account was logged in to from there before.
+    pub fn is_known(&self, who: Who<'_>, now: Time) -> bool {
+        who.account.is_some() && self.known.is_known(self.key_of(who, Of::KnownAddress), now)
+    }
+
+    /// Another node has seen it logged in to from there.
+    pub fn note_known(&self, who: Who<'_>, now: Time) {
+        self.known.remember(self.key_of(who, Of::KnownAddress), now);
+    }
+
+    /// Another node has emptied this bucket.
+    pub fn note_room(&self, who: Who<'_>, of: Of) {
+        self.table(of).empty(self.key_of(who, of));
+    }
+
+    /// All nodes together have filled this bucket.
+    pub fn note_full(&self, who: Who<'_>, limits: &Limits, full: &Full, now: Time) {
+        let most = limits.of(full.of);
+        if let Some(interval) = interval(limits.window, most) {
+            let room = interval.saturating_mul(most.saturating_sub(1).into());
+            let wait = u64::try_from(full.wait.as_millis()).unwrap_or(interval);
+            let until = now.as_millis().saturating_add(room).saturating_add(wait);
+            let key = self.key_of(who, full.of);
+            self.table(full.of).raise(key, until);
+        }
+    }
+
+    fn key_of(&self, who: Who<'_>, of: Of) -> u64 {
+        let account = who.account.filter(|_| of != Of::Address).map(folded);
+        let network = (of != Of::Account).then(|| network(who.address));
+        let kind = match of {
+            Of::Address => 0,
+            Of::Account => 1,
+            Of::KnownAddress => 2,
+        };
+        self.key(kind, who.site, (&account, network))
+    }
+
     fn charge(&self, charge: Option<Charge>, most: u32, now: Time) -> Result<(), Full> {
         let Some(Charge { key, interval, of }) = charge else {
             return Ok(());
@@ -210,8 +276,8 @@ impl Attempts {
     }
 }
 
-/// A bucket loses an attempt in so many milliseconds.
-fn interval(window: Duration, most: u32) -> Option<u64> {
+/// A bucket loses an attempt in so many milliseconds; `None`: there is no limit.
+pub fn interval(window: Duration, most: u32) -> Option<u64> {
     let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
     Some(millis.checked_div(u64::from(most))?.max(1))
 }
@@ -312,6 +378,18 @@ impl Table {
             if slot.key == key {
                 slot.until = slot.until.saturating_sub(interval);
             }
+        });
+    }
+
+    fn raise(&self, key: u64, until: u64) {
+        self.with(key, |slot| {
+            if slot.key != key {
+                *slot = Slot {
+                    key,
+                    ..Slot::default()
+                };
+            }
+            slot.until = slot.until.max(until);
         });
     }
 

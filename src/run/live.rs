@@ -17,6 +17,7 @@ use crate::gateway::access_log::AccessLog;
 use crate::gateway::assertion::Assertions;
 use crate::gateway::circles::Circles;
 use crate::gateway::crowd::Crowd;
+use crate::gateway::guesses::Guesses;
 use crate::gateway::newcomers::Newcomers;
 use crate::gateway::observe::Observers;
 use crate::gateway::reply::TicketDesk;
@@ -26,7 +27,6 @@ use crate::gateway::site::{Site, SiteTable};
 use crate::gateway::streams::Streams;
 use crate::gateway::visit::OnOutage;
 use crate::headers::forwarded::ForwardedPolicy;
-use crate::login::attempts::Attempts;
 use crate::login::form::Desk as LoginDesk;
 use crate::session::{KeyRing, SessionIds};
 use crate::store::Store;
@@ -40,7 +40,7 @@ pub(super) struct Live {
     pub ids: Arc<SessionIds>,
     pub observers: Arc<Observers>,
     pub newcomers: Arc<Newcomers>,
-    pub attempts: Arc<Attempts>,
+    pub attempts: Arc<Guesses>,
     pub circles: Arc<Circles>,
     /// How many forms are kept over logins.
     pub form_quota: Arc<FormQuota>,
@@ -69,14 +69,18 @@ impl Live {
         if matches!(settings.store.engine, settings::Engine::Cookie { .. }) {
             ring = ring.opening_sealed();
         }
+        let ids = Arc::new(ids);
+        // What is in this process's memory nobody else counts in, and it ends with the process.
+        let is_shared = settings.store.engine != settings::Engine::Memory;
+        let shared = is_shared.then(|| Arc::clone(&store));
         Self {
+            attempts: Arc::new(Guesses::new(shared, &ids, meter)),
             store,
             ring: Arc::new(ArcSwap::from_pointee(ring)),
             values: Arc::new(ArcSwap::from_pointee(values)),
-            ids: Arc::new(ids),
+            ids,
             observers: Arc::default(),
             newcomers: Arc::new(Newcomers::new(settings.session.max_new_per_ip)),
-            attempts: Arc::default(),
             circles: Arc::default(),
             form_quota: Arc::default(),
             streams: Arc::new(Streams::new(Arc::clone(meter))),

@@ -23,6 +23,7 @@ const SESSION_ID_CHARS: usize = (SESSION_ID_BYTES * 8).div_ceil(5);
 const PURPOSE_STORE_KEY: &[u8] = b"cloakroom store key v1";
 const PURPOSE_ROOT: &[u8] = b"cloakroom session root v1";
 const PURPOSE_SESSION_ID: &[u8] = b"cloakroom session id v1";
+const PURPOSE_NAME: &[u8] = b"cloakroom name v1";
 const PURPOSE_FINGERPRINT: &[u8] = b"cloakroom session id key fingerprint v1";
 
 /// The bearer secret of one visitor, verified or freshly minted.
@@ -227,6 +228,18 @@ impl SessionIds {
         let mut id = [0; KEY_ID_BYTES];
         id.copy_from_slice(&tag.as_ref()[..KEY_ID_BYTES]);
         KeyId(id)
+    }
+
+    /// A name for what `parts` tell, the same on all nodes, for a store that is not to learn of them.
+    pub fn name(&self, purpose: &str, parts: &[Vec<u8>]) -> [u8; 32] {
+        let head = [PURPOSE_NAME, purpose.as_bytes()];
+        let parts: Vec<&[u8]> = head
+            .into_iter()
+            .chain(parts.iter().map(Vec::as_slice))
+            .collect();
+        let mut name = [0; 32];
+        name.copy_from_slice(framed::mac(&self.mac, &parts).as_ref());
+        name
     }
 
     /// The ID that the session with this root has at `site`.

@@ -148,10 +148,31 @@ impl Gateway {
             address: line.client_ip,
             account: Some(&user),
         };
-        let attempt = self.begin_attempt(who, &form.limits, now, &line.request_id)?;
-        let account = match form.check(typed, &self.logins, now).await {
-            Ok(Ok(account)) => account,
-            Ok(Err(denied)) => {
+        let attempt = self.begin_attempt(who, &form.limits, now, &line.request_id);
+        let attempt = attempt.await?;
+        let code = typed.code.clone();
+        let judged = match form.check(typed, &self.logins, now).await {
+            Ok(Ok(account)) => {
+                let code = form.spent(account, code.expose(), now);
+                match self.attempts.spend(code, now).await {
+                    Ok(true) => Ok(account),
+                    Ok(false) => Err(Denied::UsedCode),
+                    Err(fault) => {
+                        self.attempts.undone(attempt, now);
+                        return Err(fault.into());
+                    }
+                }
+            }
+            Ok(Err(denied)) => Err(denied),
+            Err(busy) => {
+                self.meter.count(Count::FormLoginsTurnedAway);
+                self.attempts.undone(attempt, now);
+                return Err(Refusal::LoginBusy(busy));
+            }
+        };
+        let account = match judged {
+            Ok(account) => account,
+            Err(denied) => {
                 self.tell_denied(denied, &user, asked.site, line);
                 let page = self.form_page((asked, form), &visit, shown, Some(Text::Denied), line);
                 let mut answer = page.answer_with(StatusCode::UNAUTHORIZED);
@@ -161,11 +182,6 @@ impl Gateway {
                 let headers = answer.headers_mut();
                 headers.extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
                 return Ok(answer);
-            }
-            Err(busy) => {
-                self.meter.count(Count::FormLoginsTurnedAway);
-                self.attempts.undone(attempt);
-                return Err(Refusal::LoginBusy(busy));
             }
         };
         self.attempts.succeeded(attempt, true, now);

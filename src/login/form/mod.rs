@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use self::hashing::{Busy, Hashing};
-use self::totp::{Code, TotpSecret, UsedCodes};
+use self::totp::{Code, SpentCode, TotpSecret, UsedCodes};
 use self::users::{Account, Users};
 use super::attempts::Limits;
 use crate::base::clock::Time;
@@ -137,6 +137,13 @@ impl FormLogin {
         }
         let second = self.check_code(account.totp.as_ref(), typed.code.expose(), &desk.used, now);
         Ok(second.map(|()| account))
+    }
+
+    /// The code that let `account` in, if one was asked for.
+    pub fn spent(&self, account: &Account, code: &str, now: Time) -> Option<SpentCode> {
+        let secret = account.totp.as_ref();
+        let secret = secret.filter(|_| self.second_factor != SecondFactor::Off)?;
+        secret.spent(code, now)
     }
 
     fn check_code(

@@ -71,6 +71,14 @@ impl TotpSecret {
         })
     }
 
+    /// Which code of this secret was typed, if it is right at `now`.
+    pub fn spent(&self, typed: &str, now: Time) -> Option<SpentCode> {
+        Some(SpentCode {
+            secret: self.fingerprint(),
+            step: self.step_of(&bare(typed), now)?,
+        })
+    }
+
     /// The code at `now`; what an app would show.
     pub fn code(&self, now: Time) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.expose());
@@ -86,6 +94,11 @@ impl TotpSecret {
     }
 }
 
+/// A code as it was typed, without the spaces that some apps show.
+fn bare(typed: &str) -> String {
+    typed.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
 /// RFC 4226 5.3.
 fn code_at(key: &hmac::Key, step: u64) -> String {
     let tag = hmac::sign(key, &step.to_be_bytes());
@@ -95,6 +108,22 @@ fn code_at(key: &hmac::Key, step: u64) -> String {
     let number = four.fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) & 0x7fff_ffff;
     let modulus = 10_u32.pow(DIGITS as u32);
     format!("{:0width$}", number % modulus, width = DIGITS)
+}
+
+/// A code that was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpentCode {
+    /// Whose: a name for the secret that tells nothing of it.
+    pub secret: [u8; 32],
+    /// Which one. With it, every earlier one is used up.
+    pub step: u64,
+}
+
+impl SpentCode {
+    /// When no clock takes it any more, be it minutes behind.
+    pub const fn forgotten_at(&self) -> Time {
+        Time::from_secs((self.step + DRIFT_STEPS + 1) * STEP_SECS + 300)
+    }
 }
 
 /// What a code came to.
@@ -108,7 +137,8 @@ pub enum Code {
     Used,
 }
 
-/// The last codes that were used, so that none is used twice (RFC 6238 5.2). Of this node, for as long as it runs.
+/// The last codes that were used, so that none is used twice (RFC 6238 5.2). Of this node, for as long as it runs; what
+/// other nodes used stands in the store, where there is one that they share.
 #[derive(Debug, Default)]
 pub struct UsedCodes {
     /// Last step by fingerprint of the secret. A lock of the standard library: nobody waits while holding it.
@@ -118,8 +148,7 @@ pub struct UsedCodes {
 impl UsedCodes {
     /// Uses `code`, as it was typed, up.
     pub fn spend(&self, secret: &TotpSecret, code: &str, now: Time) -> Code {
-        let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-        let Some(step) = secret.step_of(&code, now) else {
+        let Some(step) = secret.step_of(&bare(code), now) else {
             return Code::Wrong;
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
