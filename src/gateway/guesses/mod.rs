@@ -1,6 +1,6 @@
 //! How often somebody may try to log in, counted on all nodes together.
 //!
-//! The tables of this process (`login/attempts.rs`) come first: an address that they refuse costs nobody anything. What they
+//! The tables of this process (`login/attempts/`) come first: an address that they refuse costs nobody anything. What they
 //! let pass is counted in the store as well, by every node that shares it, and there the word on an account is the store's:
 //! another node may have emptied its bucket. Where the store does not answer, the tables of this process hold alone, so an
 //! outage neither locks anybody out nor lets them guess without end.

@@ -12,16 +12,17 @@
 //! may replace; which those are nobody outside can know. So made-up accounts, with one attempt each, push out each other
 //! and not the account that is under attack. Names are kept as keyed hashes alone.
 
+mod table;
+
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use self::table::Table;
 use crate::base::clock::Time;
 
 /// The most buckets in a table: three tables of 24 bytes each make 2.4 MiB.
 const SETS: usize = 4096;
-const WAYS: usize = 8;
 
 /// For so long after a login an address is known.
 pub const KNOWN: Duration = Duration::from_secs(30 * 86_400);
@@ -306,118 +307,6 @@ fn folded(account: &str) -> String {
         .collect()
 }
 
-/// Buckets, and times, by key.
-struct Table {
-    /// A lock guards eight places. It is of std: it is held for a look-up and never across an await.
-    sets: Vec<Mutex<[Slot; WAYS]>>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    /// Zero: nobody's.
-    key: u64,
-    /// When the bucket will be empty, in milliseconds; or until when the address is known.
-    until: u64,
-    was_told: bool,
-}
-
-impl Table {
-    fn new(sets: usize) -> Self {
-        let sets = (0..sets.max(1)).map(|_| Mutex::default()).collect();
-        Self { sets }
-    }
-
-    /// Does `work` with the slot of `key`; without one, with what it finds in the place that a newcomer may take.
-    fn with<T>(&self, key: u64, work: impl FnOnce(&mut Slot) -> T) -> T {
-        let sets = u64::try_from(self.sets.len()).unwrap_or(u64::MAX);
-        // Less than their number, which fits.
-        let set = &self.sets[(key % sets) as usize];
-        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = set.iter().position(|slot| slot.key == key);
-        let least = || {
-            (0..WAYS)
-                .min_by_key(|at| set[*at].until)
-                .unwrap_or_default()
-        };
-        let at = own.unwrap_or_else(least);
-        work(&mut set[at])
-    }
-
-    fn charge(
-        &self,
-        key: u64,
-        interval: u64,
-        most: u32,
-        now: Time,
-    ) -> Result<(), (Duration, bool)> {
-        let now = now.as_millis();
-        self.with(key, |slot| {
-            if slot.key != key {
-                *slot = Slot {
-                    key,
-                    ..Slot::default()
-                };
-            }
-            // A clock that was set back must lock nobody out.
-            let whole = interval.saturating_mul(u64::from(most));
-            let held = slot.until.saturating_sub(now).min(whole);
-            let room = whole.saturating_sub(interval);
-            slot.until = now.saturating_add(held);
-            if held > room {
-                let is_first = !std::mem::replace(&mut slot.was_told, true);
-                return Err((Duration::from_millis(held - room), is_first));
-            }
-            slot.was_told = false;
-            slot.until = slot.until.saturating_add(interval);
-            Ok(())
-        })
-    }
-
-    fn give_back(&self, key: u64, interval: u64) {
-        self.with(key, |slot| {
-            if slot.key == key {
-                slot.until = slot.until.saturating_sub(interval);
-            }
-        });
-    }
-
-    fn raise(&self, key: u64, until: u64) {
-        self.with(key, |slot| {
-            if slot.key != key {
-                *slot = Slot {
-                    key,
-                    ..Slot::default()
-                };
-            }
-            slot.until = slot.until.max(until);
-        });
-    }
-
-    fn empty(&self, key: u64) {
-        self.with(key, |slot| {
-            if slot.key == key {
-                slot.until = 0;
-            }
-        });
-    }
-
-    fn is_known(&self, key: u64, now: Time) -> bool {
-        let now = now.as_millis();
-        self.with(key, |slot| slot.key == key && slot.until > now)
-    }
-
-    fn remember(&self, key: u64, now: Time) {
-        let until = now.plus(KNOWN).as_millis();
-        self.with(key, |slot| {
-            *slot = Slot {
-                key,
-                until,
-                was_told: false,
-            };
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -617,5 +506,26 @@ mod tests {
                 .begin(who("192.0.2.1", "alice"), &limits, START)
                 .unwrap();
         }
+    }
+
+    #[test]
+    fn what_all_nodes_know_together_is_believed() {
+        let attempts = Attempts::with_sets(8);
+        let alice = who("192.0.2.1", "alice");
+        let told = full(Of::Account, 20, true).unwrap();
+        attempts.note_full(alice, &LIMITS, &told, START);
+        let again = |secs| attempts.begin(alice, &LIMITS, after(secs)).err();
+        assert_eq!(again(0), full(Of::Account, 20, true));
+        assert_eq!(again(5), full(Of::Account, 15, false));
+        attempts.note_room(alice, Of::Account);
+        assert_eq!(again(5), None);
+
+        assert!(!attempts.is_known(alice, START));
+        attempts.note_known(alice, START);
+        assert!(attempts.is_known(alice, START));
+        assert!(!attempts.is_known(who("192.0.2.2", "alice"), START));
+        let address = full(Of::Address, 4, true).unwrap();
+        attempts.note_full(alice, &LIMITS, &address, after(5));
+        assert_eq!(again(5), full(Of::Address, 4, true));
     }
 }
