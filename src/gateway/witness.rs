@@ -32,6 +32,8 @@ pub(super) struct Witness<'a> {
     reads_body: bool,
     /// Who logs in, or why nobody can be read.
     user: Result<String, Unread>,
+    /// Whose attempt it is, as it was typed or always the same; `None`: that cannot be read.
+    account: Option<String>,
     /// What counts until the app has answered.
     attempt: Option<Attempt>,
 }
@@ -62,6 +64,7 @@ impl<'a> Witness<'a> {
             asked,
             may_bind: call.visit.may_keep_cookies(),
             reads_body,
+            account: user.as_ref().ok().cloned(),
             user,
             attempt: None,
         })
@@ -101,6 +104,7 @@ impl<'a> Witness<'a> {
         }
         if let (Some(body), Ok(())) = (body, typed::head_allows(headers, query, field, *kind)) {
             let typed = typed::user(body, field, *kind);
+            self.account = typed.as_ref().ok().cloned();
             self.user = typed.and_then(|user| normalise.apply(user).ok_or(Unread::Value));
         }
         true
@@ -208,7 +212,7 @@ impl Gateway {
         let who = attempts::Who {
             site: &witness.site.name,
             address: witness.client_ip,
-            account: witness.user.as_deref().ok(),
+            account: witness.account.as_deref(),
         };
         let attempt = self.begin_attempt(who, &witness.watch.limits, now, &witness.request_id);
         let attempt = attempt.await?;

@@ -268,13 +268,16 @@ impl Watch {
     }
 }
 
+/// A cookie's name and value.
+type Pair<'h> = (&'h [u8], &'h [u8]);
+
 /// What an app's answer says of a login or a logout.
 #[derive(Debug)]
 pub struct Answer<'h> {
     status: StatusCode,
     location: Option<&'h str>,
     /// The cookies that it leaves behind, with their values.
-    set: Vec<(&'h [u8], &'h [u8])>,
+    set: Vec<Pair<'h>>,
     /// The names of those that it takes away.
     deleted: Vec<&'h [u8]>,
 }
@@ -359,7 +362,7 @@ fn holds(query: Option<&str>, pair: &str) -> bool {
 fn cookies<'h>(
     fields: impl Iterator<Item = &'h [u8]>,
     now: Time,
-) -> (Vec<(&'h [u8], &'h [u8])>, Vec<&'h [u8]>) {
+) -> (Vec<Pair<'h>>, Vec<&'h [u8]>) {
     let mut left: Vec<(SetCookie<'h>, bool)> = Vec::new();
     for set in fields.filter_map(|field| SetCookie::read(field).ok()) {
         left.retain(|(before, _)| {

@@ -18,6 +18,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use self::table::Table;
 use crate::base::clock::Time;
 
@@ -65,14 +67,14 @@ pub struct Who<'a> {
     pub site: &'a str,
     /// From where.
     pub address: IpAddr,
-    /// As whom; `None`: that cannot be read. These share a bucket.
+    /// As whom; `None`: that cannot be read. These share a bucket of their address, so that nobody can shut others out.
     pub account: Option<&'a str>,
 }
 
 impl Who<'_> {
     /// What tells this bucket from all others, part by part.
     pub fn named(&self, of: Of) -> [Vec<u8>; 4] {
-        let network = (of != Of::Account).then(|| network(self.address));
+        let network = self.has_network(of).then(|| network(self.address));
         let account = self.account.filter(|_| of != Of::Address).map(folded);
         let kind = vec![of as u8, account.is_some().into()];
         let network = network.map(|network| network.to_vec());
@@ -84,6 +86,13 @@ impl Who<'_> {
             account.unwrap_or_default(),
             network.unwrap_or_default(),
         ]
+    }
+}
+
+impl Who<'_> {
+    /// Whether the bucket is one of this address.
+    const fn has_network(&self, of: Of) -> bool {
+        !matches!(of, Of::Account) || self.account.is_none()
     }
 }
 
@@ -182,7 +191,7 @@ impl Attempts {
             let is_known = account.is_some() && self.known.is_known(pair, now);
             let (key, of) = match is_known {
                 true => (pair, Of::KnownAddress),
-                false => (self.key(1, who.site, (&account, None)), Of::Account),
+                false => (self.key_of(who, Of::Account), Of::Account),
             };
             attempt.account = Some(Charge { key, interval, of });
             let charged = self.charge(attempt.account, limits.per_account, now);
@@ -241,7 +250,7 @@ impl Attempts {
 
     fn key_of(&self, who: Who<'_>, of: Of) -> u64 {
         let account = who.account.filter(|_| of != Of::Address).map(folded);
-        let network = (of != Of::Account).then(|| network(who.address));
+        let network = who.has_network(of).then(|| network(who.address));
         let kind = match of {
             Of::Address => 0,
             Of::Account => 1,
@@ -296,15 +305,35 @@ fn network(address: IpAddr) -> [u8; 9] {
     network
 }
 
-/// Spellings that most apps take for one account. A spelling too many costs a bucket in common, one too few a bucket of its
-/// own.
+/// Spellings that some app takes for one account. A spelling too many costs a bucket in common, one too few a bucket of its
+/// own. Django reads compatible letters as one (NFKC); WordPress drops tags, escapes, entities and accents, and most of
+/// what is no letter.
 fn folded(account: &str) -> String {
-    let words = account.split(|c: char| c.is_whitespace() || c == '_');
-    let words = words.filter(|word| !word.is_empty());
-    words
-        .flat_map(str::chars)
-        .flat_map(char::to_lowercase)
-        .collect()
+    let mut left = account;
+    let mut kept = String::with_capacity(account.len());
+    while let Some(letter) = left.chars().next() {
+        let dropped = match letter {
+            '<' => left.find('>'),
+            '&' => left.find(';'),
+            '%' => {
+                let digits = left.as_bytes().get(1..3);
+                let is_escape = digits.is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+                is_escape.then_some(2)
+            }
+            _ => None,
+        };
+        if dropped.is_none() {
+            kept.push(letter);
+        }
+        let end = dropped.map_or(letter.len_utf8(), |last| last + 1);
+        left = left.get(end..).unwrap_or_default();
+    }
+    let letters = kept.nfkd().filter(|letter| letter.is_alphanumeric());
+    let folded: String = letters.flat_map(char::to_lowercase).collect();
+    if folded.is_empty() {
+        return account.to_owned();
+    }
+    folded
 }
 
 #[cfg(test)]
@@ -456,21 +485,43 @@ mod tests {
     }
 
     #[test]
-    fn all_whom_nobody_can_read_share_a_bucket() {
+    fn whom_nobody_can_read_has_a_bucket_of_the_address() {
         let attempts = Attempts::with_sets(8);
-        let odd = |address: &str| Who {
-            account: None,
-            ..who(address, "")
+        let odd = |address: &str| {
+            let who = Who {
+                account: None,
+                ..who(address, "")
+            };
+            attempts.begin(who, &LIMITS, START).is_ok()
         };
-        for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
-            attempts.begin(odd(address), &LIMITS, START).unwrap();
+        for _ in 0..3 {
+            assert!(odd("192.0.2.1"));
         }
-        assert!(attempts.begin(odd("192.0.2.4"), &LIMITS, START).is_err());
-        assert!(
-            attempts
-                .begin(who("192.0.2.4", "alice"), &LIMITS, START)
-                .is_ok()
-        );
+        assert!(!odd("192.0.2.1"));
+        assert!(odd("192.0.2.4"), "nobody shuts others out");
+        let read = attempts.begin(who("192.0.2.1", "alice"), &LIMITS, START);
+        assert!(read.is_ok());
+    }
+
+    #[test]
+    fn spellings_of_one_account_share_a_bucket() {
+        for spelling in [
+            " Mallory ",
+            "mal<1>lory",
+            "%ffmallory",
+            "&a;mallory",
+            "m\u{e1}llory",
+            "ma\u{301}llory",
+            "\u{24dc}\u{ff41}llory",
+            "mal_lory",
+        ] {
+            assert_eq!(folded(spelling), "mallory", "{spelling}");
+        }
+        for other in ["mallory2", "50%mallory", "\u{738b}", "--"] {
+            assert_ne!(folded(other), "mallory", "{other}");
+        }
+        assert_ne!(folded("\u{738b}"), folded("\u{674e}"));
+        assert_ne!(folded("--"), folded("++"));
     }
 
     #[test]
