@@ -174,6 +174,7 @@ async fn answer(
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 };
                 tokio::select! {
+                    biased;
                     () = feed.closed() => {}
                     () = drip() => {}
                 }
