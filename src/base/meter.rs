@@ -77,6 +77,14 @@ counts! {
     FormLoginsFailed => "form_logins_failed", "Logins on the gateway's own page that failed: user, password or code.";
     FormLoginsTurnedAway => "form_logins_turned_away", "Logins on the gateway's own page that were answered with 503 because too many passwords waited to be checked.";
     FormLogouts => "form_logouts", "Logouts on the gateway's own page.";
+    OidcLoginsBegun => "oidc_logins_begun", "Visitors sent to an OpenID provider to log in.";
+    OidcLogins => "oidc_logins", "Logins at an OpenID provider that succeeded.";
+    OidcLoginsFailed => "oidc_logins_failed", "Logins at an OpenID provider that failed; the log says why.";
+    OidcRefreshes => "oidc_refreshes", "Fresh tokens that an OpenID provider gave.";
+    OidcRefreshesFailed => "oidc_refreshes_failed", "Fresh tokens that an OpenID provider was asked for in vain; the sessions went on.";
+    OidcLogouts => "oidc_logouts", "Logout tokens of an OpenID provider that were believed.";
+    OidcLogoutsRefused => "oidc_logouts_refused", "Logout tokens that were refused; the log says why.";
+    OidcSessionsEnded => "oidc_sessions_ended", "Sessions that ended because an OpenID provider said so.";
     SessionsStored => "sessions_stored", "Sessions that got a record in the store.";
     SessionsTurnedAway => "sessions_turned_away", "Sessions that did not begin because their address had begun session.max_new_per_ip in its hour.";
     SessionsEndedByUser => "sessions_ended_by_user", "Other sessions that users ended on the page of their sessions.";

@@ -92,10 +92,6 @@ const fn one_of(now: &'static [&'static str]) -> Kind {
     Kind::Choice { now, later: &[] }
 }
 
-const fn one_of_or_later(now: &'static [&'static str], later: &'static [&'static str]) -> Kind {
-    Kind::Choice { now, later }
-}
-
 const SAME_SITE: Kind = one_of(&["Strict", "Lax", "None"]);
 const ATTENDANCE: Kind = one_of(&["attach", "lazy", "observe", "off"]);
 const FORM_METHOD: Kind = one_of(&["POST", "PUT", "PATCH"]);
@@ -282,10 +278,15 @@ pub const KEYS: &[Key] = &[
     now("site.login", Table),
     now(
         "site.login.method",
-        one_of_or_later(
-            &["watch", "form", "forward", "header", "certificate", "none"],
-            &["oidc"],
-        ),
+        one_of(&[
+            "watch",
+            "form",
+            "oidc",
+            "forward",
+            "header",
+            "certificate",
+            "none",
+        ]),
     ),
     now("site.login.carry", Flag),
     now("site.login.preset", one_of(PRESETS)),
@@ -330,17 +331,19 @@ pub const KEYS: &[Key] = &[
     now("site.login.templates_dir", Text),
     now("site.login.languages", Texts),
     now("site.login.preserve_post", Size),
-    later("site.login.issuer"),
-    later("site.login.client_id"),
-    later("site.login.client_secret"),
-    later("site.login.client_secret_file"),
-    later("site.login.scopes"),
-    later("site.login.groups_claim"),
     now("site.login.ca_file", Text),
     now("site.login.url", Text),
     now("site.login.timeout", Duration),
     now("site.login.recheck", Duration),
     now("site.login.recheck_scope", one_of(&["address", "session"])),
+    now("site.login.issuer", Text),
+    now("site.login.client_id", Text),
+    now("site.login.client_secret", Secret),
+    now("site.login.client_secret_file", Text),
+    now("site.login.scopes", Texts),
+    now("site.login.groups_claim", Text),
+    now("site.login.login_timeout", Duration),
+    now("site.login.provider_timeout", Duration),
     now("site.login.user_header", Text),
     now("site.login.groups_header", Text),
     now("site.login.name_header", Text),

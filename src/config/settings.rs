@@ -2,18 +2,22 @@
 
 mod admin;
 mod balance;
+mod domains;
 mod form;
 mod login;
 mod looks;
+mod oidc;
 mod rule;
 mod store;
 mod upstream;
 
 pub use admin::{Admin, AdminAddress};
 pub use balance::{App, Balance};
+pub use domains::shared_domains;
 pub use form::Form;
 pub use login::{Forward, LoginPage, Method, Namer, NamingHeaders};
 pub use looks::Looks;
+pub use oidc::Oidc;
 pub use rule::{CrossSite, Require, RequireUser, Rule};
 pub use store::{Engine, OnOutage, Revocations, Store, Text};
 
@@ -214,6 +218,8 @@ pub struct Site {
     pub carries_named: bool,
     /// The login page of ours, if the site has one.
     pub form: Option<Form>,
+    /// The provider whose users log in, if there is one.
+    pub oidc: Option<Oidc>,
     /// Where visitors log in, if that is known.
     pub login_page: Option<LoginPage>,
     /// How our pages look.
@@ -227,18 +233,6 @@ impl Site {
     pub const fn binds_users(&self) -> bool {
         self.trust_directives || self.has_login() || self.namer.is_some()
     }
-
-    /// Domains that the site serves whole: the name itself and every name beneath it.
-    pub fn shared_domains(&self) -> impl Iterator<Item = &str> {
-        shared_domains(&self.hosts)
-    }
-}
-
-/// Those of `hosts` that are there both by themselves and with `*.` before them: a Domain gives a cookie to the name
-/// itself as well as to all beneath it.
-pub fn shared_domains(hosts: &[String]) -> impl Iterator<Item = &str> {
-    let names = hosts.iter().filter_map(|host| host.strip_prefix("*."));
-    names.filter(|name| hosts.iter().any(|host| host == name))
 }
 
 /// The apps behind a site, with `[site.upstream_options]`.

@@ -87,7 +87,7 @@ impl CookiePolicy {
                 Verdict::Pass | Verdict::PassReported => true,
                 // What waits for adoption is not known to be this visitor's.
                 Verdict::Hold(rule) => !self.enforce || rule.mode != Mode::Keep,
-                Verdict::Ticket | Verdict::Mark | Verdict::Drop(_) => false,
+                Verdict::Ticket | Verdict::Mark | Verdict::Binding | Verdict::Drop(_) => false,
             };
             if is_known && !names.contains(&pair.name) {
                 names.push(pair.name);

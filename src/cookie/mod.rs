@@ -18,9 +18,12 @@ pub mod admission;
 
 pub mod owner;
 
+pub mod binding;
 pub mod service;
 
 pub mod form_key;
+
+pub mod login_state;
 
 pub mod rivals;
 

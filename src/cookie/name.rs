@@ -179,6 +179,18 @@ pub(super) fn resembles_with(name: &[u8], ours: &[u8], suffix: &[u8]) -> bool {
         })
 }
 
+/// The same of a name that begins with `ours` and `mark`.
+pub(super) fn resembles_beginning(name: &[u8], ours: &[u8], mark: &[u8]) -> bool {
+    let Some(start) = name.iter().position(u8::is_ascii_graphic) else {
+        return false;
+    };
+    let core = name.get(start..).unwrap_or_default();
+    core.get(..ours.len() + mark.len()).is_some_and(|begin| {
+        let (front, rest) = begin.split_at(ours.len());
+        front.eq_ignore_ascii_case(ours) && rest.eq_ignore_ascii_case(mark)
+    })
+}
+
 /// Whether some reader of this `Set-Cookie` could find a cookie in it whose name `is_ours`: as its name, as the value of
 /// a nameless one, folded in after a comma, or in the place of an attribute.
 pub(super) fn mentions(field: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> bool {

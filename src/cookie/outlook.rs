@@ -16,6 +16,8 @@ pub enum Outlook {
     Ticket,
     /// It is the owner's mark, read by us alone.
     Mark,
+    /// It ties a login at a provider to the browser, and is read by us alone.
+    Binding,
     /// It goes up as it came.
     Passed,
     /// The same, although it was not to: the policy only reports.
@@ -43,7 +45,7 @@ impl Outlook {
     pub const fn precedes_rules(self) -> bool {
         matches!(
             self,
-            Self::Ticket | Self::Mark | Self::Dropped(Why::Lookalike)
+            Self::Ticket | Self::Mark | Self::Binding | Self::Dropped(Why::Lookalike)
         )
     }
 }
@@ -74,6 +76,7 @@ impl CookiePolicy {
             let outlook = match verdict {
                 Verdict::Ticket => Outlook::Ticket,
                 Verdict::Mark => Outlook::Mark,
+                Verdict::Binding => Outlook::Binding,
                 Verdict::Pass => Outlook::Passed,
                 Verdict::PassReported => Outlook::Reported,
                 Verdict::Drop(why) => Outlook::Dropped(why),

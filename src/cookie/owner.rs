@@ -5,8 +5,9 @@
 //! ours, sealed, and good for that alone: whoever makes one up or takes it to another browser has less adopted there, not
 //! more.
 
+use super::binding;
 use super::form_key::is_form_key_to_somebody;
-use super::name::{resembles, resembles_with};
+use super::name::{resembles, resembles_beginning, resembles_with};
 use super::policy::CookiePolicy;
 use super::seal::{Context, Form, Label, Opened, Unopened, ValueKeys};
 use super::set_cookie::LIFE_MAX;
@@ -73,6 +74,7 @@ impl CookiePolicy {
         resembles(name, ticket_name)
             || is_form_key_to_somebody(name)
             || self.has_marks && resembles_with(name, ticket_name, SUFFIX.as_bytes())
+            || self.has_bindings && resembles_beginning(name, ticket_name, binding::MARK)
     }
 }
 

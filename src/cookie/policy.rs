@@ -140,6 +140,8 @@ pub struct CookiePolicy {
     pub has_marks: bool,
     /// Cookies of the services that tell who visitors of these hosts are: they are for those services alone.
     pub of_services: Vec<NamePattern>,
+    /// Whether visitors of some site log in at a provider, so that browsers hold what ties a login to them.
+    pub has_bindings: bool,
     /// Other sites of the same hosts, which the browser sends the same cookies.
     pub rivals: Vec<Rival>,
     /// Sites of other hosts that get the same cookies where these are for a domain.
@@ -156,6 +158,7 @@ impl CookiePolicy {
             shared_domains: Vec::new(),
             has_marks: false,
             of_services: Vec::new(),
+            has_bindings: false,
             rivals: Vec::new(),
             neighbours: Vec::new(),
         }

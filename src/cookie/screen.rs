@@ -5,6 +5,7 @@
 //! passed if some reader could find a cookie in it that is not to be passed: Python splits at spaces, old Java at
 //! commas.
 
+use super::binding::is_binding;
 use super::incoming::Names;
 use super::owner::is_mark;
 use super::parse::{NameBytes, Pair, PlainValue, is_plain_name, pairs, plain_value, split_once};
@@ -43,6 +44,8 @@ pub(super) enum Verdict<'p> {
     Ticket,
     /// It is our own note of whose cookies the browser holds.
     Mark,
+    /// It ties a login to the browser, and is looked at by our own pages alone.
+    Binding,
     /// It goes up.
     Pass,
     /// It was not to go up, but the policy only reports.
@@ -66,6 +69,7 @@ impl CookiePolicy {
         self.judge_all(fields, ticket_name, limits, |pair, verdict| match verdict {
             Verdict::Ticket => incoming.offer(pair.value),
             Verdict::Mark => incoming.offer_mark(pair.value),
+            Verdict::Binding => {}
             Verdict::Pass => incoming.pass(pair.whole),
             Verdict::Hold(rule) => incoming.hold(pair, rule),
             Verdict::PassReported => {
@@ -122,6 +126,9 @@ impl CookiePolicy {
         }
         if self.has_marks && is_mark(pair.name, ticket_name) {
             return Verdict::Mark;
+        }
+        if self.has_bindings && is_binding(pair.name, ticket_name) {
+            return Verdict::Binding;
         }
         let named = if pair.name.is_empty() {
             // `=__Host-session=EVIL`, or our name alone.

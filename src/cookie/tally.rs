@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
+use super::binding::is_binding;
 use super::logins::{self, LoginForm, LoginSeen};
 use super::owner::is_mark;
 use super::parse::pairs;
@@ -167,7 +168,8 @@ impl Watch {
         self.tally.visitors = self.distinct(Did::Come, b"", visitor);
         for pair in pairs(asked.cookies.iter().copied()) {
             let is_mark = asked.policy.has_marks && is_mark(pair.name, asked.ticket_name);
-            let is_ours = pair.name == asked.ticket_name || is_mark;
+            let is_binding = asked.policy.has_bindings && is_binding(pair.name, asked.ticket_name);
+            let is_ours = pair.name == asked.ticket_name || is_mark || is_binding;
             if pair.name.is_empty() || is_ours {
                 continue;
             }

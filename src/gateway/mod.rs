@@ -34,6 +34,7 @@ pub mod resume;
 pub mod circles;
 
 mod begin_line;
+mod conclude;
 mod cookies;
 mod copies;
 mod duties;
@@ -42,6 +43,7 @@ mod form_page;
 mod forward;
 mod learn;
 mod named;
+pub mod oidc;
 mod opened;
 mod own;
 mod owner;
@@ -239,6 +241,13 @@ impl Gateway {
         let visit = self
             .open_visit((&cookies, place), mode, &from, line)
             .await?;
+        let visit = match self.renewal_due(&visit, line.time) {
+            None => visit,
+            Some(oidc) => {
+                let came = (&cookies, &*admitted.host);
+                aside(self.renewed(oidc, visit, came, (mode, &from), line)).await?
+            }
+        };
         let upgrades = hop::is_websocket_upgrade(&head.method, head.version, &head.headers);
         check_cross_site(from.crosses_site_changing_state(upgrades), rule, &visit)?;
         let visit = self.let_in(visit, site, head, upgrades)?;

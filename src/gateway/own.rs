@@ -8,6 +8,7 @@ use http::{Method, Response, StatusCode};
 use super::access_log::Line;
 use super::admit::Admitted;
 use super::form_page::Asked;
+use super::oidc;
 use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::site::Site;
@@ -63,7 +64,13 @@ impl Gateway {
             arrival,
             hops,
         };
-        match (site.own_page(&admitted.path), &site.form) {
+        let page = site.own_page(&admitted.path);
+        if let (Some(page), Some(oidc)) = (page, &site.oidc)
+            && oidc::is_page(page)
+        {
+            return self.oidc_page((asked, oidc), page, body, line).await;
+        }
+        match (page, &site.form) {
             (Some("/session"), _) if self.has_session_page(site) => {
                 self.session_page(asked, body, line).await
             }

@@ -11,12 +11,14 @@ use http::{Response, StatusCode, Version};
 
 use super::admit::AdmitFault;
 use super::denial::{Denial, Sentence};
+use super::oidc::{Failed, Why};
 use super::page::HTML;
 use super::resend::Resend;
 use super::service::ServiceFault;
 use crate::cookie::screen::TooMuch;
 use crate::headers::strict::Fault;
 use crate::login::form::hashing::Busy;
+use crate::login::oidc::OidcFault;
 use crate::login::typed::Unread;
 use crate::store::StoreFault;
 use crate::upstream::{Body, BodyFault, Unserved, UpstreamFault};
@@ -66,6 +68,9 @@ pub enum Refusal {
     /// The visitor may not have the path, or not before a login.
     #[error(transparent)]
     Denied(Box<Denial>),
+    /// A login at a provider did not work.
+    #[error(transparent)]
+    Provider(Box<Failed>),
     /// The path is for users, and without the session store nobody knows who is one.
     #[error(
         "sessions cannot be looked up at the moment, and this address is for visitors who are logged in"
@@ -108,6 +113,7 @@ impl Refusal {
             Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Resend(_) => StatusCode::OK,
             Self::Denied(denial) => denied_status(denial),
+            Self::Provider(failed) => provider_status(&failed.why),
             Self::UserUnknown | Self::LoginBusy(_) | Self::Service(_) | Self::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -137,6 +143,7 @@ impl Refusal {
             Self::Resend(_) => "resent",
             Self::Denied(denial) => denial.word(),
             Self::Service(_) => "no-login-service",
+            Self::Provider(failed) => failed.why.word(),
             Self::UserUnknown | Self::Store(_) => "store-outage",
             Self::VisitorGone => "visitor-gone",
             Self::VisitorBody(_) => "body",
@@ -152,6 +159,8 @@ impl Refusal {
         let status = self.status();
         let (kind, body) = if let Self::Denied(denial) = self {
             denial.body(status, request_id)
+        } else if let Self::Provider(failed) = self {
+            (HTML, failed.page(status, request_id).into())
         } else if let Self::Resend(resend) = self {
             (HTML, resend.page(request_id).into())
         } else {
@@ -222,6 +231,22 @@ fn denied_status(denial: &Denial) -> StatusCode {
         Sentence::Keep => StatusCode::SEE_OTHER,
         Sentence::Tell => StatusCode::UNAUTHORIZED,
         Sentence::Forbid => StatusCode::FORBIDDEN,
+    }
+}
+
+fn provider_status(why: &Why) -> StatusCode {
+    match why {
+        Why::NoAnswer | Why::NoState | Why::Expired | Why::Replayed => StatusCode::BAD_REQUEST,
+        Why::OtherBrowser | Why::Circles => StatusCode::FORBIDDEN,
+        Why::Denied(code) => match code.as_str() {
+            "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            "server_error" => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::FORBIDDEN,
+        },
+        Why::TooLarge => StatusCode::INTERNAL_SERVER_ERROR,
+        Why::Fault(OidcFault::LongAgo) => StatusCode::FORBIDDEN,
+        Why::Fault(_) if why.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+        Why::Fault(_) => StatusCode::BAD_GATEWAY,
     }
 }
 

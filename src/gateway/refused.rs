@@ -45,6 +45,11 @@ impl Gateway {
                 }
                 tracing::debug!(request_id, %error, "refused");
             }
+            Refusal::Provider(failed) => {
+                self.meter.count(Count::OidcLoginsFailed);
+                let reason = failed.why.word();
+                tracing::warn!(request_id, site = line.site.as_deref(), client_ip = %line.client_ip, reason, %error, "a login at the OpenID provider failed");
+            }
             Refusal::Resend(_) => self.meter.count(Count::FormsResent),
             Refusal::Admit(AdmitFault::Message(_)) => {
                 self.meter.count(Count::MessagesMalformed);

@@ -10,6 +10,7 @@ use super::access::{Ambiguous, Rule, rule_for};
 use super::admit::Admitted;
 use super::demand::Asking;
 use super::looks::Looks;
+use super::oidc::{self, OidcLogin};
 use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::service::{self, Service};
@@ -57,6 +58,8 @@ pub struct Site {
     pub preserve_post: usize,
     /// The login page of ours, if there is one.
     pub form: Option<FormLogin>,
+    /// The provider whose users log in here, if there is one.
+    pub oidc: Option<OidcLogin>,
     /// Who names the users, if somebody else does with each request.
     pub namer: Option<Namer>,
     /// The service that tells who visitors are, if there is one.
@@ -96,8 +99,8 @@ pub enum AppHost {
 impl Site {
     /// Whether the site has a login of its own: it binds users, and sees those alone that it bound.
     pub const fn binds_users(&self) -> bool {
-        let has_login = self.watch.is_some() || self.form.is_some() || self.is_told_users();
-        self.trust_directives || has_login
+        let has_page = self.form.is_some() || self.oidc.is_some();
+        self.trust_directives || has_page || self.watch.is_some() || self.is_told_users()
     }
 
     /// Whether somebody else tells with each request who the user is.
@@ -170,6 +173,7 @@ impl SiteTable {
         }
         introduce(&mut sites);
         service::keep_cookies(&mut sites);
+        oidc::keep_bindings(&mut sites);
         let mut table = Self {
             params: PathParams::union(sites.iter().map(|site| &site.strip_path_params)),
             adopt_until,

@@ -47,8 +47,13 @@ pub fn resume_page(prefix: &str, number: u8) -> String {
 
 /// The address of the page of a visitor's sessions, at a site with this prefix.
 pub fn session_page(prefix: &str) -> String {
+    own_page(prefix, "session")
+}
+
+/// The address of a page of ours.
+pub fn own_page(prefix: &str, name: &str) -> String {
     let prefix = utf8_percent_encode(prefix, PLAIN);
-    format!("{prefix}/.cloakroom/session")
+    format!("{prefix}/.cloakroom/{name}")
 }
 
 /// Whether it leads nowhere but to a path of this origin, whoever reads it and however often it is decoded.

@@ -87,6 +87,14 @@ pub enum StartFault {
         /// Why.
         source: Box<LooksFault>,
     },
+    /// An OpenID provider could not be asked with what is written.
+    #[error("{key} cannot be used")]
+    ProviderRoots {
+        /// The key, counted from 0: `site[0].login.ca_file`.
+        key: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenFault),
@@ -207,6 +215,7 @@ impl StartFault {
             | Self::NotPassed { key, .. }
             | Self::Users { key, .. }
             | Self::Looks { key, .. }
+            | Self::ProviderRoots { key, .. }
             | Self::Secret { key, .. } => Some(key),
             Self::Setting { .. } | Self::Inherited(_) | Self::Runtime(_) => None,
         }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::fault::StartFault;
 use crate::config::{looks_dir, settings, users_file};
 use crate::gateway::looks::Looks;
+use crate::gateway::oidc::OidcLogin;
 use crate::login::form::FormLogin;
 use crate::login::form::users::Users;
+use crate::login::oidc::{OidcSettings, Provider, Roots};
 use crate::login::page::LoginPage;
 
 /// The login page of the site at `at`, if it has one, with its users as they are now.
@@ -40,6 +42,46 @@ pub(super) fn looks(at: usize, settings: &settings::Looks) -> Result<Arc<Looks>,
     })
 }
 
+/// The provider of the site at `at`, if it has one. Nothing is asked of it yet: it may be down when we start.
+pub(super) fn oidc(
+    at: usize,
+    settings: Option<&settings::Oidc>,
+) -> Result<Option<OidcLogin>, StartFault> {
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let key = |name: &str| format!("site[{at}].login.{name}");
+    let secret = settings.client_secret.as_ref();
+    let client_secret = secret.map(settings::Text::read).transpose();
+    let client_secret = client_secret.map_err(|source| StartFault::Secret {
+        key: key("client_secret_file"),
+        source,
+    })?;
+    let roots = settings.ca_file.as_deref().map(Roots::read).transpose();
+    let roots = roots.map_err(|source| StartFault::ProviderRoots {
+        key: key("ca_file"),
+        source: Box::new(source),
+    })?;
+    let provider = Provider::new(OidcSettings {
+        issuer: settings.issuer.clone(),
+        client_id: settings.client_id.clone(),
+        client_secret,
+        scopes: settings.scopes.clone(),
+        groups_claim: settings.groups_claim.clone(),
+        roots: roots.unwrap_or_default(),
+        timeout: settings.provider_timeout,
+    });
+    let provider = provider.map_err(|source| StartFault::ProviderRoots {
+        key: key("ca_file"),
+        source: Box::new(source),
+    })?;
+    Ok(Some(OidcLogin {
+        provider: Arc::new(provider),
+        login_timeout: settings.login_timeout,
+        carry: settings.carry,
+    }))
+}
+
 /// Where visitors log in, if that is known.
 pub(super) fn page(site: &settings::Site) -> Option<LoginPage> {
     let of_app = site.login_page.as_ref().map(|page| LoginPage::App {
@@ -49,5 +91,6 @@ pub(super) fn page(site: &settings::Site) -> Option<LoginPage> {
     let ours = || LoginPage::Ours {
         prefix: site.path.trim_end_matches('/').to_owned(),
     };
-    of_app.or_else(|| site.form.is_some().then(ours))
+    let has_ours = site.form.is_some() || site.oidc.is_some();
+    of_app.or_else(|| has_ours.then(ours))
 }

@@ -263,5 +263,8 @@ fn keeping_apps(mut site: Site, before: &Gateway, now: Time) -> Site {
     if let (Some(old), Some(new)) = (old, Arc::get_mut(&mut site.upstreams)) {
         new.take_over(&old.upstreams, now);
     }
+    if let (Some(old), Some(new)) = (old.and_then(|old| old.oidc.as_ref()), &mut site.oidc) {
+        new.take_over(old);
+    }
     site
 }

@@ -145,6 +145,7 @@ fn site(at: usize, settings: &settings::Site) -> Result<Site, Vec<StartFault>> {
         preserve_post: settings.preserve_post,
         looks: login::looks(at, &settings.looks)?,
         form: login::form(at, settings.form.as_ref()).map_err(|fault| vec![fault])?,
+        oidc: login::oidc(at, settings.oidc.as_ref()).map_err(|fault| vec![fault])?,
         login_page: login::page(settings),
     })
 }

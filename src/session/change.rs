@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::entrance::Entrance;
 use super::expiry::{Expiry, Terms};
+use super::grant::GrantEdit;
 use super::home::Home;
 use super::record::{Record, User};
 use crate::base::clock::Time;
@@ -29,6 +30,8 @@ pub struct Change {
     pub home: Option<Home>,
     /// How the user of a login came in.
     pub entrance: Option<Box<Entrance>>,
+    /// What an OpenID provider gave for the user.
+    pub grant: Option<Box<GrantEdit>>,
     /// Whether the user has picked for whom the session waits.
     pub picked: bool,
     /// Whether the idle clock is to be written.
@@ -125,6 +128,7 @@ impl Change {
             || self.expiry.is_some()
             || self.binds
             || self.picked
+            || self.grant.is_some()
             || !matches!(self.turn, Turn::Stay | Turn::RotateOnSchedule)
     }
 
@@ -211,6 +215,9 @@ impl Change {
         }
         if self.picked {
             record.wait_no_more();
+        }
+        if let Some(edit) = &self.grant {
+            edit.apply(record);
         }
         if self.binds && record.bond.is_none() {
             record.bond = Some(Box::new(record.root));

@@ -20,6 +20,8 @@ mod home;
 
 mod entrance;
 
+mod grant;
+
 pub mod record;
 
 mod root_text;
@@ -45,6 +47,7 @@ pub use change::{Change, DataEdit, JarEdit, Turn};
 pub use commit::{Commit, Committed, Effects, Outcome};
 pub use entrance::Entrance;
 pub use expiry::{Expiry, Terms};
+pub use grant::{Grant, GrantEdit};
 pub use holders::{Holder, Holders};
 pub use home::Home;
 pub use label::TicketLabel;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::entrance::Entrance;
 use super::expiry::Expiry;
+use super::grant::Grant;
 use super::home::Home;
 use super::root_text;
 use super::ticket::Root;
@@ -45,6 +46,9 @@ pub struct Record {
     /// How they came in. Boxed, because sessions without a user have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrance: Option<Box<Entrance>>,
+    /// What an OpenID provider gave for the user. Boxed, because few sessions have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Box<Grant>>,
     /// The session's own expiry, if the app set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
@@ -157,6 +161,7 @@ impl Record {
             home: None,
             user: None,
             entrance: None,
+            grant: None,
             expiry: None,
             data: SmallMap::new(),
             jars: SmallMap::new(),
@@ -331,7 +336,8 @@ impl Record {
         let taken: usize = taken.flatten().map(TakenCopy::weight_bytes).sum();
         let entrance = self.entrance.as_ref();
         let entrance = entrance.map_or(0, |entrance| entrance.weight_bytes());
-        256 + jars + user + entrance + data + cleared + taken + self.copies_bytes()
+        let grant = self.grant.as_ref().map_or(0, |grant| grant.weight_bytes());
+        256 + grant + jars + user + entrance + data + cleared + taken + self.copies_bytes()
     }
 }
 

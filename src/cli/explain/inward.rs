@@ -71,6 +71,7 @@ const fn verdict(outlook: Outlook) -> (&'static str, &'static str) {
     match outlook {
         Outlook::Ticket => ("ticket", "no"),
         Outlook::Mark => ("mark", "no"),
+        Outlook::Binding => ("login", "no"),
         Outlook::Passed => ("passed", "yes"),
         Outlook::Reported => ("reported", "yes"),
         Outlook::Opens => ("opened", "depends"),
@@ -93,6 +94,9 @@ fn why(outlook: Outlook, rule: &CookieRule, seat: Seat) -> String {
         Outlook::Mark => {
             "tells us whose cookies the browser holds, while some are adopted; the app never sees it"
                 .to_owned()
+        }
+        Outlook::Binding => {
+            "ties a login at the OpenID provider to this browser; the app never sees it".to_owned()
         }
         Outlook::Passed => "as it came".to_owned(),
         Outlook::Reported => {

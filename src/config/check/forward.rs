@@ -25,14 +25,20 @@ pub(super) fn only_there(check: &mut Check<'_>, at: usize, mirror: &file::Login)
     let usual = file::Login::default();
     for (name, is_meant) in [
         ("url", !mirror.url.is_empty()),
-        ("ca_file", !mirror.ca_file.is_empty()),
+        (
+            "ca_file",
+            !mirror.ca_file.is_empty() && mirror.method != LoginMethod::Oidc,
+        ),
         ("cookies", !mirror.cookies.is_empty()),
         ("timeout", mirror.timeout.0 != usual.timeout.0),
         ("recheck", mirror.recheck.0 != usual.recheck.0),
         ("recheck_scope", mirror.recheck_scope != usual.recheck_scope),
     ] {
         if is_meant {
-            let why = "says nothing without method = \"forward\"";
+            let why = match name {
+                "ca_file" => "says nothing without method = \"forward\" or \"oidc\"",
+                _ => "says nothing without method = \"forward\"",
+            };
             let key = format!("site[{at}].login.{name}");
             check.warn(&key, why, "set the method or take it out");
         }

@@ -22,6 +22,7 @@ mod login_page;
 mod looks;
 
 mod named;
+mod oidc;
 
 mod rules;
 
@@ -71,6 +72,7 @@ pub(super) fn check(
     session::judge_pages(&mut check, &sessions, &sites);
     forward::judge(&mut check, &sites, &cookie);
     assertion::keys_are_known_in_time(&mut check, &sites, sessions.keys.activate_after);
+    oidc::engine_can(&mut check, &sites, &store.engine);
     let admin = admin::admin(&mut check, mirror.admin);
     let log = Log {
         format: mirror.log.format,
@@ -128,7 +130,10 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
     }
     let client_ca = settings.tls.client_ca_file.as_deref();
     let client_ca = client_ca.map(|file| ("tls.client_ca_file".to_owned(), file));
-    for (path, file) in settings.upstream_files().into_iter().chain(client_ca) {
+    let roots = settings.sites.iter().enumerate();
+    let roots = roots.filter_map(|(at, site)| site.oidc.as_ref()?.roots_file(at));
+    let files = settings.upstream_files().into_iter().chain(client_ca);
+    for (path, file) in files.chain(roots) {
         let opened = OpenFile::open(file).and_then(|open| open.metadata());
         let why = match opened {
             Ok(about) if about.is_file() => continue,
@@ -156,7 +161,9 @@ pub fn check_files(settings: &Settings) -> Vec<Fault> {
             faults.push(settings.origins.fault(&path, why, way_out));
         }
     }
-    for (path, text) in settings.store.secrets() {
+    let of_stores = settings.store.secrets().into_iter();
+    let of_stores = of_stores.map(|(path, text)| (path.to_owned(), text));
+    for (path, text) in of_stores.chain(settings.client_secrets()) {
         if let Err(fault) = text.read() {
             let why = Causes(&fault).to_string();
             faults.push(settings.origins.fault(&format!("{path}_file"), why, ""));

@@ -71,7 +71,7 @@ pub(super) fn namer(check: &mut Check<'_>, at: usize, mirror: &file::Login) -> O
             file::CertificateName::CommonName => CertificateUser::CommonName,
             file::CertificateName::Email => CertificateUser::Email,
         })),
-        LoginMethod::Watch | LoginMethod::Form | LoginMethod::None => None,
+        LoginMethod::Watch | LoginMethod::Form | LoginMethod::Oidc | LoginMethod::None => None,
     }
 }
 

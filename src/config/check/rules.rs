@@ -186,7 +186,8 @@ fn tells_groups(site: &Site) -> bool {
         Namer::Forward(service) => service.headers.groups.is_some(),
         Namer::Certificate(_) => false,
     };
-    site.trust_directives || site.form.is_some() || site.namer.as_ref().is_some_and(by_header)
+    let has_groups = site.form.is_some() || site.oidc.is_some();
+    site.trust_directives || has_groups || site.namer.as_ref().is_some_and(by_header)
 }
 
 /// Whether users that `other` binds count at `site`.

@@ -9,7 +9,7 @@ use super::balance::{apps, balance, one_host};
 use super::listen::positive;
 use super::upstream_tls::upstream_tls;
 use super::{Check, value};
-use super::{accept, cookies, form, login, login_page, looks, named, rules};
+use super::{accept, cookies, form, login, login_page, looks, named, oidc, rules};
 use crate::cookie::attributes::TicketCookieSettings;
 use crate::headers::identity::{Preset, Stamp};
 use crate::upstream::Address;
@@ -96,6 +96,7 @@ fn site(
     let namer = named::namer(check, at, &mirror.login);
     let carries_named = mirror.login.carry == Some(true) && namer.is_some();
     let form = form::form(check, at, &mirror.login, mirror.session);
+    let oidc = oidc::oidc(check, at, &mirror.login, mirror.session);
     let login_page = login_page::Written {
         login_url: mirror.login.login_url.clone(),
         return_param: mirror.login.return_param.clone(),
@@ -139,6 +140,7 @@ fn site(
         namer,
         carries_named,
         form,
+        oidc,
         accept_users_from: mirror.accept_users_from,
     }
 }

@@ -226,7 +226,12 @@ fn needed(check: &mut Check<'_>, path: &str, here: &Secret<String>, file: &str) 
     })
 }
 
-fn text(check: &mut Check<'_>, path: &str, here: &Secret<String>, file: &str) -> Option<Text> {
+pub(super) fn text(
+    check: &mut Check<'_>,
+    path: &str,
+    here: &Secret<String>,
+    file: &str,
+) -> Option<Text> {
     match (here.expose().is_empty(), file.is_empty()) {
         (true, true) => None,
         (false, true) => Some(Text::Here(here.clone())),

@@ -10,6 +10,8 @@ pub(in crate::config) enum LoginMethod {
     Watch,
     /// On a page of ours.
     Form,
+    /// At an OpenID provider.
+    Oidc,
     /// A service that is asked names the user.
     Forward,
     /// A trusted proxy names the user.

@@ -25,7 +25,7 @@ pub struct Form {
 impl Site {
     /// Whether the site has a login of its own that binds users.
     pub const fn has_login(&self) -> bool {
-        self.watch.is_some() || self.form.is_some()
+        self.watch.is_some() || self.form.is_some() || self.oidc.is_some()
     }
 
     /// The users file, with its key, of the site at `at`.

@@ -8,21 +8,17 @@ mod asked;
 
 pub(super) use self::asked::Asked;
 
-use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 
 use self::asked::Filled;
 use super::Gateway;
 use super::access_log::Line;
-use super::cookies::Written;
-use super::copies::Before;
-use super::forward::{Call, jar_request};
-use super::learn::{Scene, learn};
+use super::conclude::goes_on;
 use super::looks::Manner;
 use super::looks::pages::Page;
 use super::looks::texts::Text;
 use super::own::not_allowed;
-use super::path::as_browsers_ask;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::site::Site;
@@ -77,11 +73,17 @@ impl Gateway {
         let user = user_of(&visit, asked.site);
         line.user = user.map(|user| user.id.clone());
         if !posts {
+            if user.is_none() && asked.site.oidc.is_some() {
+                // They come back from the provider.
+                return Ok(manner.answer(&Page::LoggedOut, StatusCode::OK));
+            }
             let user = user.map(|user| user.id.as_str());
             return Ok(manner.answer(&Page::Logout { user }, StatusCode::OK));
         }
         self.meter.count(Count::FormLogouts);
-        let answer = manner.answer(&Page::LoggedOut, StatusCode::OK);
+        let farewell = self.farewell(asked, &visit, line).await;
+        let page = Page::LoggedOut;
+        let answer = farewell.unwrap_or_else(|| manner.answer(&page, StatusCode::OK));
         let by = (asked, cookies, &from);
         let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
         Ok(answer)
@@ -250,70 +252,6 @@ impl Gateway {
         })
     }
 
-    /// Has the session take its turn, and dresses the answer as that of an app: cookies of before go as they would there.
-    /// Tells too whether the store took the turn.
-    pub(super) async fn conclude(
-        &self,
-        (asked, cookies, from): (Asked<'_>, Cookies<'_>, &Provenance),
-        visit: Visit,
-        turn: Turn,
-        mut answer: Response<Body>,
-        line: &mut Line,
-    ) -> Result<(Response<Body>, bool), Refusal> {
-        let Asked { site, admitted, .. } = asked;
-        let call = Call {
-            arrival: asked.arrival,
-            hops: asked.hops,
-            version: line.version,
-            admitted,
-            site,
-            visit: &visit,
-            named: None,
-            could_carry: from.could_carry(self.desk.cookie.settings().same_site),
-            request_id: line.request_id.clone(),
-            session_id: visit.root().map(|root| self.ids.derive(&root, &site.name)),
-            now: line.time,
-        };
-        line.session = call.session_id.clone();
-        let path = &*as_browsers_ask(asked.head.uri.path());
-        let request = jar_request(site, admitted, path, from, line.time);
-        let mut brought = self.admit_cookies(cookies, &call, &request);
-        let came = asked.head.headers.get_all(COOKIE).iter();
-        brought.came = came.cloned().collect();
-        let request_id = line.request_id.clone();
-        let scene = Scene {
-            gateway: self,
-            site,
-            request: &request,
-            record: visit.record(),
-            was: None,
-            may_keep: visit.may_keep_cookies(),
-            request_id: &request_id,
-        };
-        let marked = std::mem::take(&mut brought.marked);
-        let (change, mut parting) = learn(&mut answer, scene, brought, None, turn);
-        parting.mark = self.mark_after(&change.turn, &visit, marked, line.time);
-        let may_set = visit.may_keep_cookies();
-        let before = Before::of(&change.turn, &visit);
-        let held = (!self.streams.has_no_sessions()).then(|| visit.held());
-        let now = self.clock.now();
-        let settled = self.settle(visit, change, line, now).await?;
-        if let Some(held) = held {
-            self.follow(held.as_ref(), &settled);
-        }
-        let headers = answer.headers_mut();
-        let record = settled.record.as_deref();
-        let written = Written {
-            record,
-            before,
-            may_set,
-            request_id: &request_id,
-        };
-        parting.write(headers, self, site, &request, &written);
-        self.desk.write(headers, &settled.news, &admitted.host, now);
-        Ok((answer, record.is_some()))
-    }
-
     /// What was typed for a user nobody knows is not told: it may be a password in the wrong field.
     fn tell_denied(&self, denied: Denied, user: &str, site: &Site, line: &Line) {
         self.meter.count(Count::FormLoginsFailed);
@@ -366,15 +304,4 @@ fn user_from(account: &Account, site: &Site, now: Time) -> User {
         groups: account.groups.clone(),
         ..User::new(account.id.clone(), &site.name, now)
     }
-}
-
-/// To where the visitor was going.
-pub(super) fn goes_on(to: &str) -> Response<Body> {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::SEE_OTHER;
-    let location = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/"));
-    let headers = answer.headers_mut();
-    headers.insert(LOCATION, location);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
 }

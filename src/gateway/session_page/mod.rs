@@ -22,9 +22,10 @@ use self::mine::Others;
 use self::render::logged_out;
 use super::Gateway;
 use super::access_log::Line;
+use super::conclude::goes_on;
 use super::demand::Lack;
 use super::denial::Denial;
-use super::form_page::{Asked, goes_on};
+use super::form_page::Asked;
 use super::own::not_allowed;
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -266,7 +267,8 @@ impl Gateway {
     ) -> Result<Response<Body>, Refusal> {
         self.meter.count(Count::FormLogouts);
         let page = by.0.site.login_page.as_ref().map(LoginPage::address);
-        let answer = logged_out(page.as_deref());
+        let farewell = self.farewell(by.0, &visit, line).await;
+        let answer = farewell.unwrap_or_else(|| logged_out(page.as_deref()));
         let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
         Ok(answer)
     }
