@@ -77,7 +77,7 @@ async fn what_the_text_alone_shows_is_refused() {
         ),
         (
             format!("{good}\n[site.login]\nmethod = \"oidc\"\n"),
-            &["site.login.method", "not available in this version"],
+            &["site.login.issuer", "missing"],
         ),
         (
             format!("{good}\n[site.login]\nmethod = \"watch\"\n"),

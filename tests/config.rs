@@ -255,8 +255,16 @@ fn each_fault_names_place_key_value_and_way_out() {
             "x.toml:8:1: site.login.login: missing: what a login looks like; write preset = \"django\" (or that of another app), or login = { path = \"/login\", user_field = \"username\", success = { status = [302] } }",
         ),
         (
-            "[site.login]\nmethod = \"oidc\"\npreset = \"djago\"",
-            "x.toml:9:10: site.login.method = \"oidc\": not available in this version; write \"watch\", \"form\", \"forward\", \"header\", \"certificate\" or \"none\"\n\
+            "session = \"off\"\n[site.login]\nmethod = \"oidc\"\nissuer = \"http://id.example.com\"\nscopes = [\"a b\"]\nlogin_timeout = \"2h\"",
+            "x.toml:10:10: site.login.method = \"oidc\": without sessions (session = \"off\") nobody can be logged in; take one of them out\n\
+             x.toml:11:10: site.login.issuer = \"http://id.example.com\": an issuer is reached over https; http is taken on loopback only; write it as the provider's /.well-known/openid-configuration has it\n\
+             x.toml:12:11: site.login.scopes = \"a b\": no scope; write each by itself, for example scopes = [\"openid\", \"groups\"]\n\
+             x.toml:13:17: site.login.login_timeout = \"2h\": is longer than anybody waits; write at most \"1h\"\n\
+             x.toml:9:1: site.login.client_id: missing: who asks; write the id under which the provider knows this gateway",
+        ),
+        (
+            "[site.login]\nmethod = \"oidcc\"\npreset = \"djago\"",
+            "x.toml:9:10: site.login.method = \"oidcc\": no such choice; did you mean \"oidc\"?\n\
               x.toml:10:10: site.login.preset = \"djago\": no such choice; did you mean \"django\"?",
         ),
         (

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode, Version};
 
@@ -188,6 +188,10 @@ impl Refusal {
         }
         if let Self::Denied(denial) = self {
             denial.dress(headers);
+        }
+        if let Self::Provider(_) = self {
+            // Its own address may hold a code.
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         }
         let is_read = if let Self::Resend(resend) = self {
             resend.dress(headers);
