@@ -17,7 +17,7 @@ async fn whoever_logs_in_at_the_provider_comes_to_where_they_were_going() {
 
     assert_eq!(answer.status(), 303, "{}", answer.text());
     assert_eq!(answer.header("location"), Some("/private/x?y=1"));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
     assert_eq!(browser.get("/private/x").send().await.status(), 200);
     let seen = shop.app.last();
     assert_eq!(seen.header("x-session-user").as_deref(), Some("alice"));
@@ -66,7 +66,7 @@ async fn another_user_begins_with_an_empty_jar() {
 #[tokio::test]
 async fn a_login_leads_nowhere_but_to_the_site() {
     let shop = Shop::plain().await;
-    let (browser, visitor) = (shop.gate.browser(), shop.idp.visitor());
+    let visitor = shop.idp.visitor();
     let long = format!("%2F{}", "x".repeat(900));
     for (wanted, expected) in [
         ("%2Fx%3Fa%3D1", "/x?a=1"),
@@ -81,6 +81,7 @@ async fn a_login_leads_nowhere_but_to_the_site() {
         ("javascript:alert(1)", "/"),
         (&long, "/"),
     ] {
+        let browser = shop.gate.browser();
         let there = shop
             .sent(&browser, &format!("/.cloakroom/login?return_to={wanted}"))
             .await;
