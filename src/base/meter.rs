@@ -68,6 +68,8 @@ counts! {
     ServiceAsked => "login_service_asked", "Questions to a login service: who a visitor is.";
     ServiceRefusals => "login_service_refusals", "Answers of a login service that did not let somebody pass: nobody was logged in.";
     ServiceFaults => "login_service_faults", "Requests answered with 503 because the login service gave no answer that could be used.";
+    AuthAsked => "auth_questions", "Questions of other proxies to /.cloakroom/auth.";
+    AuthDistrusted => "auth_questions_distrusted", "Questions to /.cloakroom/auth from peers that are no trusted proxies.";
     LoginsLimited => "logins_limited", "Logins of apps that were refused before the app was asked: the account or the address had failed too often.";
     LogoutsSeen => "logouts_seen", "Logouts of apps that the watch saw succeed.";
     AssertionsSigned => "assertions_signed", "Assertions that were signed; each is sent for some seconds.";

@@ -55,6 +55,8 @@ pub struct Denial {
     manner: Manner,
     /// What the login service says to people.
     no: Option<No>,
+    /// It goes to a proxy that follows no redirect.
+    is_for_nginx: bool,
     /// Their form is kept until they have logged in.
     kept: Option<HeaderValue>,
 }
@@ -111,6 +113,7 @@ impl Denial {
             manner,
             no: None,
             kept: None,
+            is_for_nginx: false,
         }
     }
 
@@ -130,6 +133,7 @@ impl Denial {
             manner,
             no: None,
             kept: None,
+            is_for_nginx: false,
         }
     }
 
@@ -138,6 +142,21 @@ impl Denial {
     pub(super) fn by_way_of(self, address: String) -> Self {
         Self {
             detour: Some(address),
+            ..self
+        }
+    }
+
+    /// The same, told by way of a proxy that asks about a request to `authority`: with whole addresses, since it may read
+    /// others as its own; and for one such as nginx no redirect, but where it may lead to.
+    #[must_use]
+    pub(super) fn through(self, authority: &str, is_for_nginx: bool) -> Self {
+        let whole = |address: String| match address.starts_with('/') {
+            true => format!("https://{authority}{address}"),
+            false => address,
+        };
+        Self {
+            login: self.login.map(whole),
+            is_for_nginx,
             ..self
         }
     }
@@ -204,7 +223,7 @@ impl Denial {
             _ if !self.lack.is_for_login() && self.lack != Lack::Pick => Sentence::Forbid,
             _ if self.in_circles || self.detour.is_some() => Sentence::Tell,
             _ if self.kept.is_some() => Sentence::Keep,
-            (Audience::Visitor, Some(_)) => Sentence::Send,
+            (Audience::Visitor, Some(_)) if !self.is_for_nginx => Sentence::Send,
             _ => Sentence::Tell,
         }
     }
@@ -304,6 +323,10 @@ impl Denial {
             challenges.for_each(|one| {
                 headers.append(WWW_AUTHENTICATE, one.clone());
             });
+        }
+        let leads_on = self.is_for_nginx && self.audience == Audience::Visitor && !self.in_circles;
+        if let Some(login) = self.login.as_deref().filter(|_| leads_on) {
+            headers.extend(HeaderValue::try_from(login).map(|login| (LOCATION, login)));
         }
         let (name, value) = match (self.sentence(), &self.login) {
             (Sentence::Send | Sentence::Keep, Some(login)) => {

@@ -173,7 +173,7 @@ impl Call<'_> {
         gateway.assertions.of(self.site, user, session, with)
     }
 
-    fn facts<'f>(&'f self, assertion: Option<&'f str>) -> Facts<'f> {
+    pub(super) fn facts<'f>(&'f self, assertion: Option<&'f str>) -> Facts<'f> {
         let record = self.visit.record();
         let user = self.user().map(|user| UserFacts {
             id: &user.id,

@@ -23,6 +23,7 @@ pub mod access;
 pub mod assertion;
 
 mod ask;
+mod auth;
 pub mod demand;
 
 pub mod denial;

@@ -78,6 +78,7 @@ impl Gateway {
                 self.resume_page(asked, body, line).await
             }
             (Some("/jwks.json"), _) if site.stamp.asserts() => Ok(self.public_keys(&head.method)),
+            (Some("/auth"), _) => self.auth(asked, line).await,
             (Some("/login"), Some(form)) => self.login_page((asked, form), body, line).await,
             (Some("/logout"), Some(_)) => self.logout_page(asked, line).await,
             _ => Err(Refusal::OwnPath),

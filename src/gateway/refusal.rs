@@ -16,6 +16,7 @@ use super::page::HTML;
 use super::resend::Resend;
 use super::service::ServiceFault;
 use crate::cookie::screen::TooMuch;
+use crate::headers::original::Untold;
 use crate::headers::strict::Fault;
 use crate::login::form::hashing::Busy;
 use crate::login::oidc::OidcFault;
@@ -41,6 +42,12 @@ pub enum Refusal {
     /// The path is one of our own, and there is nothing at it.
     #[error("there is no such page of the gateway")]
     OwnPath,
+    /// Another proxy asks about a request, and nobody can tell which.
+    #[error("the question does not say clearly what it is about")]
+    AuthQuestion(#[from] Untold),
+    /// Another proxy asks about what is not for it to serve.
+    #[error("no site here answers questions about this address")]
+    AuthElsewhere,
     /// Too many or too large cookies.
     #[error("the request brings too many cookies")]
     Cookies(#[from] TooMuch),
@@ -106,7 +113,8 @@ impl Refusal {
             Self::Admit(fault) => admit_status(fault),
             Self::NoSite | Self::OwnPath => StatusCode::NOT_FOUND,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::AmbiguousPath => StatusCode::BAD_REQUEST,
+            Self::AmbiguousPath | Self::AuthQuestion(_) => StatusCode::BAD_REQUEST,
+            Self::AuthElsewhere => StatusCode::FORBIDDEN,
             Self::Cookies(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::CrossSite | Self::NotNavigated => StatusCode::FORBIDDEN,
             Self::LoginForm(_) => StatusCode::BAD_REQUEST,
@@ -134,6 +142,8 @@ impl Refusal {
             Self::UnknownHost => "unknown-host",
             Self::AmbiguousPath => "ambiguous-path",
             Self::OwnPath => "own-path",
+            Self::AuthQuestion(_) => "auth-question",
+            Self::AuthElsewhere => "auth-elsewhere",
             Self::Cookies(_) => "too-many-cookies",
             Self::CrossSite => "cross-site",
             Self::NotNavigated => "not-navigated",

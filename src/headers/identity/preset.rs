@@ -67,6 +67,13 @@ impl Preset {
 }
 
 impl Stamp {
+    /// What another proxy is told of a user, who passes on what it was told to.
+    pub fn vouching() -> Self {
+        let nothing = Self::of(Vec::new());
+        let nginx = nothing.with_preset(Preset::XAuthRequest);
+        nginx.with_preset(Preset::RemoteUser)
+    }
+
     /// The same, which writes the headers of `preset` too. Where a line of its own has the name already, in whatever
     /// spelling, that line stays: it says more.
     #[must_use]
