@@ -25,6 +25,7 @@ use super::path::NormalPath;
 use super::refusal::Refusal;
 use super::site::Site;
 use super::visit::SessionMode;
+use crate::base::causes::Causes;
 use crate::base::meter::Count;
 use crate::headers::fetch::Provenance;
 use crate::headers::identity::Stamp;
@@ -74,7 +75,8 @@ impl Gateway {
         self.meter.count(Count::AuthAsked);
         let question = Question::read(asked).inspect_err(|why| {
             let request_id = &*line.request_id;
-            tracing::warn!(request_id, %peer, %why, "a question to /.cloakroom/auth says nothing that could be acted on");
+            let error = Causes(why);
+            tracing::warn!(request_id, %peer, %error, "a question to /.cloakroom/auth says nothing that could be acted on");
         })?;
         let asking = Asking::of(&question.head.method, asked.hops);
         let placed = self.sites.place(&question.admitted, &asking);

@@ -17,6 +17,10 @@ mod silence;
 
 mod transport;
 
+mod vouching;
+
+mod nginx;
+
 mod configuration;
 
 use crate::support::{App, Browser, Gate, Reply, Seen, Setup};

@@ -154,7 +154,7 @@ pub(super) fn can_be_met(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
                 check.fault(&key, why, way_out);
             } else if !user.groups.is_empty() && !binding.any(tells_groups) {
                 let why = "no login that counts here tells groups: forms and certificates name the user alone";
-                let way_out = "write groups_header where a proxy or a service names the user, or trust_directives = true where the app does, or take this out";
+                let way_out = "write groups_header where a proxy names the user, or trust_directives = true where the app does, or take this out";
                 check.fault(&format!("{key}.groups"), why, way_out);
             }
         }
