@@ -106,10 +106,6 @@ fn caddy(port: u16, gate: &Gate, app: &App) -> String {
 {{
   admin off
   auto_https off
-  persist_config off
-  servers {{
-    trusted_proxies static 127.0.0.0/8
-  }}
 }}
 http://127.0.0.1:{port}, http://localhost:{port} {{
   forward_auth https://localhost:{gate_port} {{
@@ -122,7 +118,7 @@ http://127.0.0.1:{port}, http://localhost:{port} {{
     header_up -X-Original-Method
     copy_headers Remote-User
     transport http {{
-      tls_trust_pool file {ca}
+      tls_trusted_ca_certs {ca}
       tls_server_name localhost
     }}
   }}

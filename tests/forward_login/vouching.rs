@@ -218,12 +218,11 @@ async fn no_spelling_of_a_path_gets_around_a_rule() {
         ("/.CLOAKROOM/auth", 403),
     ] {
         let answer = asks(&alice, "GET", uri).send().await;
-        assert_eq!(answer.status(), status, "{uri}: {answer:?}");
-        assert_eq!(
-            answer.header("remote-user").is_some(),
-            status == 200,
-            "{uri}"
-        );
+        // Which of the two it is depends on whether the spelling has one reading.
+        let is_refused = status == 403 && answer.status() == 400;
+        assert!(answer.status() == status || is_refused, "{uri}: {answer:?}");
+        let is_named = answer.header("remote-user").is_some();
+        assert_eq!(is_named, status == 200, "{uri}");
     }
 }
 
