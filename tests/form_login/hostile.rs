@@ -92,7 +92,7 @@ async fn a_form_of_another_origin_logs_nobody_in() {
     other.get("/").send().await;
     let html = club.form(&other, "").await.text();
     let token = hidden(&html, "token").unwrap();
-    for token in ["", "x", &token] {
+    for token in ["x", &token] {
         let fields = [fields.as_slice(), &[("token", token)]].concat();
         let answer = club.send(&browser, &fields).await;
         assert_eq!(answer.status(), 409, "{token}");

@@ -139,3 +139,21 @@ async fn logging_in_again_makes_another_session_and_another_user_starts_empty() 
     assert_eq!(club.whoami(&browser).await.as_deref(), Some("bob"));
     assert_eq!(club.app.last().cookie("basket"), None);
 }
+
+/// While somebody types, their browser may ask for an icon, or they may look at another page: then there is a session that
+/// was not there when the form was shown.
+#[tokio::test]
+async fn a_form_that_was_opened_before_there_was_a_session_logs_in() {
+    let club = Club::with("", "", &user("bob")).await;
+    let browser = club.gate.browser();
+    let html = club.form(&browser, "").await.text();
+    assert_eq!(hidden(&html, "token").as_deref(), Some(""));
+    browser.get("/set").send().await;
+    let fields = |user| [("user", user), ("password", PASSWORD), ("token", "")];
+    assert_eq!(club.send(&browser, &fields("alice")).await.status(), 303);
+    assert_eq!(club.whoami(&browser).await.as_deref(), Some("alice"));
+
+    // But it takes nobody's place who has logged in meanwhile.
+    assert_eq!(club.send(&browser, &fields("bob")).await.status(), 409);
+    assert_eq!(club.whoami(&browser).await.as_deref(), Some("alice"));
+}

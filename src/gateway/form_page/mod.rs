@@ -82,7 +82,7 @@ impl Gateway {
         }
         self.meter.count(Count::FormLogouts);
         let farewell = self.farewell(asked, &visit, line).await;
-        let page = Page::LoggedOut;
+        let page = Page::LoggedOut { log_in: "login" };
         let answer = farewell.unwrap_or_else(|| manner.answer(&page, StatusCode::OK));
         let by = (asked, cookies, &from);
         let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
@@ -140,7 +140,7 @@ impl Gateway {
         let return_to = way_on(Some(&return_to), &asked.site.prefix);
         let user = typed.user.clone();
         let shown = (return_to.as_str(), user.as_str());
-        if visit.is_frozen() || token != self.token(asked.site, &visit) {
+        if visit.is_frozen() || !self.is_tied(&token, asked.site, &visit) {
             let page = self.form_page((asked, form), &visit, shown, Some(Text::Stale), line);
             return Ok(page.answer_with(StatusCode::CONFLICT));
         }
@@ -250,6 +250,13 @@ impl Gateway {
             let token: SessionId = self.ids.derive(&root, &purpose);
             token.as_str().to_owned()
         })
+    }
+
+    /// Whether a form with this token was shown in the visitor's session. One that was shown before there was any is as
+    /// good, as long as nobody is logged in: a browser asks for an icon, or opens another tab, while somebody types.
+    fn is_tied(&self, token: &str, site: &Site, visit: &Visit) -> bool {
+        let has_user = visit.record().is_some_and(|record| record.user.is_some());
+        token == self.token(site, visit) || (token.is_empty() && !has_user)
     }
 
     /// What was typed for a user nobody knows is not told: it may be a password in the wrong field.
