@@ -54,6 +54,7 @@ impl House {
         let hash = hash(PASSWORD, cost).unwrap();
         let user = format!("[[user]]\nid = \"alice\"\nname = \"Alice\"\npassword = \"{hash}\"\n");
         fs::write(&file, user).unwrap();
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let app = App::answering(answer).await;
         let site = format!(
             "[site.headers]\n\"X-Session-User\" = \"{{user.id}}\"\n\

@@ -23,7 +23,7 @@ async fn one_browser_ends_what_another_has_open() {
     );
     one.click("tbody button").await;
 
-    assert_eq!(one.text("[role=status]").await, "1 session was ended.");
+    assert_eq!(one.text("[role=status]").await, "Sessions ended: 1.");
     one.picture("sessions-ended").await;
     assert_eq!(one.count("tbody tr").await, 0);
     other.go(&house.at("/desk")).await;
@@ -46,11 +46,7 @@ async fn the_page_makes_sense_to_who_does_not_see_it() {
         ("main", "main", ""),
         ("section:first-of-type", "region", "This session"),
         ("section:last-of-type", "region", "Your other sessions"),
-        (
-            "table",
-            "table",
-            "1 other session, in which you are logged in elsewhere",
-        ),
+        ("table", "table", "Where else you are logged in: 1"),
         ("thead th", "columnheader", "Device"),
         ("tbody th", "rowheader", "Chrome on Linux127.0.0.1"),
         ("tbody button", "button", "End Chrome on Linux 127.0.0.1"),

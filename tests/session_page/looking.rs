@@ -16,11 +16,11 @@ async fn it_shows_this_session_and_the_others_of_the_same_user_alone() {
     assert_eq!(answer.status(), 200);
     let html = answer.text();
     for part in [
-        "You are logged in as alice. You logged in on the login page of this site just now.",
+        "You are logged in as alice. You logged in on the login page of this site, just now.",
         "<dt>Device</dt><dd>Firefox on Linux</dd>",
         "<dd>127.0.0.1</dd>",
-        "(in 59 minutes) if you do nothing; at the latest",
-        "1 other session",
+        "(in 59 min)",
+        "Where else you are logged in: 1",
     ] {
         assert!(html.contains(part), "{part}: {html}");
     }

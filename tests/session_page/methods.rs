@@ -27,7 +27,7 @@ async fn with_users_whom_the_app_names() {
     let [one, _two] = two(&gate).await;
     let html = page(&one).await.text();
     assert!(
-        html.contains("logged in as carol. You logged in in the application"),
+        html.contains("logged in as carol. You logged in to the application"),
         "{html}"
     );
     assert_eq!(deeds(&html).len(), 1);
@@ -76,7 +76,7 @@ async fn with_users_whom_a_proxy_names() {
     assert!(
         named
             .text()
-            .contains("logged in as erin. You logged in by a system"),
+            .contains("logged in as erin. A system in front of this site logged you in"),
         "{}",
         named.text()
     );

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::Error;
 
 use super::pages::{Field, Kept, Kind, Page};
+use super::sessions;
 use super::tags::{Tag, tags};
 use super::texts::Text;
 use super::{Looks, Manner, SCRIPT};
@@ -172,7 +173,22 @@ fn missing(page: &Page<'_>, tags: &[Tag]) -> Vec<String> {
             form(tags, "login", wanted)
         }
         Page::Logout { .. } => form(tags, "logout", Vec::new()),
-        Page::LoggedOut => Vec::new(),
+        Page::LoggedOut { .. } => Vec::new(),
+        Page::Sessions(sessions) => {
+            let hidden =
+                |name: &str, value: &str| Wanted::Hidden(name.to_owned(), value.to_owned());
+            let mut wanted = vec![hidden("token", sessions.token)];
+            let deed = |deed: &str| Wanted::Deed(deed.to_owned());
+            wanted.push(deed("log-out"));
+            if let Some(pick) = &sessions.pick {
+                wanted.push(hidden("return_to", pick.return_to));
+                wanted.extend(pick.has_room.then(|| deed("go-on")));
+            }
+            for (other, _) in sessions.others.iter().flatten() {
+                wanted.extend([deed(other), deed("end-others")]);
+            }
+            form(tags, "session", wanted)
+        }
         Page::Denied { link: to, .. } => {
             let to = to.map_or("", |(to, _)| to);
             link(to, "link").into_iter().collect()
@@ -195,6 +211,8 @@ enum Wanted {
     Typed(String, String),
     /// It brings this value.
     Hidden(String, String),
+    /// A button, and what it asks for.
+    Deed(String),
 }
 
 fn all(fields: &[Field]) -> Vec<Wanted> {
@@ -223,8 +241,14 @@ fn form(tags: &[Tag], action: &str, wanted: Vec<Wanted>) -> Vec<String> {
     let inside = tags.iter().skip(start + 1);
     let inside: Vec<_> = inside.take_while(|tag| tag.name != "/form").collect();
     let has = |wanted: &Wanted| {
-        let mut inputs = inside.iter().filter(|tag| tag.name == "input");
+        let mut inputs = inside.iter().filter(|tag| match wanted {
+            Wanted::Typed(..) | Wanted::Hidden(..) => tag.name == "input",
+            Wanted::Deed(_) => tag.name == "button",
+        });
         inputs.any(|input| match wanted {
+            Wanted::Deed(deed) => {
+                input.value("name") == Some("deed") && input.value("value") == Some(deed)
+            }
             Wanted::Typed(name, kind) => {
                 let is_kind = kind.is_empty() || input.value("type") == Some(kind);
                 input.value("name") == Some(name) && is_kind
@@ -241,6 +265,12 @@ fn form(tags: &[Tag], action: &str, wanted: Vec<Wanted>) -> Vec<String> {
                 "<input name=\"password\" type=\"password\"> in its form".to_owned()
             }
             Wanted::Typed(name, _) => format!("<input name=\"{name}\"> in its form"),
+            Wanted::Deed(deed) if deed.contains(PROOF) => {
+                "a <button> in its form for the deed of each of others".to_owned()
+            }
+            Wanted::Deed(deed) => {
+                format!("<button name=\"deed\" value=\"{deed}\"> in its form")
+            }
             Wanted::Hidden(name, _) if name.contains(PROOF) => {
                 "a hidden <input> in its form for each of fields".to_owned()
             }
@@ -284,7 +314,9 @@ fn for_each_sample(mut look: impl FnMut(&Page<'_>)) {
     }
     look(&Page::Logout { user: None });
     look(&Page::Logout { user: Some(ODD) });
-    look(&Page::LoggedOut);
+    look(&Page::LoggedOut { log_in: "" });
+    look(&Page::LoggedOut { log_in: ODD });
+    sessions::for_each_sample(ODD, &mut look);
     for (link, refresh) in [
         (None, None),
         (Some((ODD, Text::LogIn)), None),

@@ -6,6 +6,12 @@
 
 pub mod texts;
 
+mod speech;
+
+pub mod moment;
+
+pub mod sessions;
+
 pub mod pages;
 
 pub mod judge;
@@ -29,11 +35,12 @@ use crate::headers::accept_language::choose;
 use crate::upstream::Body;
 
 /// Our templates by the names of their files.
-pub const TEMPLATES: [(&str, &str); 7] = [
+pub const TEMPLATES: [(&str, &str); 8] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
     ("logged-out.html", include_str!("templates/logged-out.html")),
+    ("sessions.html", include_str!("templates/sessions.html")),
     ("denied.html", include_str!("templates/denied.html")),
     ("resend.html", include_str!("templates/resend.html")),
     ("resume.html", include_str!("templates/resume.html")),
@@ -227,7 +234,7 @@ impl Manner {
     pub fn policy(&self, kind: Kind) -> &HeaderValue {
         let policies = &self.looks.policies;
         match kind {
-            Kind::Login | Kind::Logout | Kind::LoggedOut => &policies.form,
+            Kind::Login | Kind::Logout | Kind::LoggedOut | Kind::Sessions => &policies.form,
             Kind::Denied => &policies.denied,
             Kind::Resend => &policies.resend,
             Kind::Resume => &policies.free,

@@ -2,6 +2,7 @@
 
 use minijinja::Value;
 
+use super::sessions::Sessions;
 use super::texts::{Text, Texts};
 use crate::login::form::SecondFactor;
 
@@ -14,6 +15,8 @@ pub enum Kind {
     Logout,
     /// It is done.
     LoggedOut,
+    /// A visitor's sessions.
+    Sessions,
     /// Why something is not shown.
     Denied,
     /// The form of another site, sent again.
@@ -29,6 +32,7 @@ impl Kind {
             Self::Login => "login.html",
             Self::Logout => "logout.html",
             Self::LoggedOut => "logged-out.html",
+            Self::Sessions => "sessions.html",
             Self::Denied => "denied.html",
             Self::Resend => "resend.html",
             Self::Resume => "resume.html",
@@ -62,7 +66,12 @@ pub enum Page<'a> {
         user: Option<&'a str>,
     },
     /// It is done.
-    LoggedOut,
+    LoggedOut {
+        /// Where to log in again; empty: nobody knows.
+        log_in: &'a str,
+    },
+    /// A visitor's sessions.
+    Sessions(&'a Sessions<'a>),
     /// Why something is not shown.
     Denied {
         /// What it comes to.
@@ -114,7 +123,8 @@ impl Page<'_> {
         match self {
             Self::Login { .. } => Kind::Login,
             Self::Logout { .. } => Kind::Logout,
-            Self::LoggedOut => Kind::LoggedOut,
+            Self::LoggedOut { .. } => Kind::LoggedOut,
+            Self::Sessions(_) => Kind::Sessions,
             Self::Denied { .. } => Kind::Denied,
             Self::Resend { .. } => Kind::Resend,
             Self::Resume { .. } => Kind::Resume,
@@ -147,7 +157,10 @@ impl Page<'_> {
                 ("token", (*token).into()),
             ],
             Self::Logout { user } => vec![title(Text::LogOutTitle), ("note", note(user).into())],
-            Self::LoggedOut => vec![title(Text::LoggedOut)],
+            Self::LoggedOut { log_in } => {
+                vec![title(Text::LoggedOut), ("log_in", (*log_in).into())]
+            }
+            Self::Sessions(sessions) => sessions.context(texts),
             Self::Denied {
                 title: what,
                 why,

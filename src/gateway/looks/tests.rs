@@ -97,7 +97,10 @@ fn each_page_has_what_it_is_for() {
         user: Some("alice"),
     });
     assert!(logout.contains("logged in as alice.") && logout.contains("action=\"logout\""));
-    assert!(ours.html(&Page::LoggedOut).contains("href=\"login\""));
+    assert!(
+        ours.html(&Page::LoggedOut { log_in: "login" })
+            .contains("href=\"login\"")
+    );
 }
 
 #[test]
@@ -217,6 +220,16 @@ fn a_page_that_nobody_could_log_in_with_is_a_fault() {
             "a <script> stands there",
         ),
         (
+            "sessions.html",
+            "x".to_owned(),
+            "lacks <form method=\"post\" action=\"session\">",
+        ),
+        (
+            "sessions.html",
+            TEMPLATES[4].1.replace("{{ other.deed }}", "end"),
+            "a <button> in its form for the deed of each of others",
+        ),
+        (
             "denied.html",
             "x".to_owned(),
             "lacks <a href=\"{{ link }}\">",
@@ -228,7 +241,7 @@ fn a_page_that_nobody_could_log_in_with_is_a_fault() {
         ),
         (
             "resend.html",
-            TEMPLATES[5].1.replace("{{ field.value }}", "x"),
+            TEMPLATES[6].1.replace("{{ field.value }}", "x"),
             "a hidden <input> in its form for each of fields",
         ),
         (

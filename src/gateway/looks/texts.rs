@@ -2,7 +2,7 @@
 //!
 //! What programs read is English, whoever asks.
 
-use std::borrow::Cow;
+pub use super::speech::{TextFault, Texts};
 
 /// The languages of the table, in the order of its columns. The first is spoken where nothing else is asked for.
 pub const SHIPPED: [&str; 4] = ["en", "de", "fr", "es"];
@@ -243,194 +243,141 @@ texts! {
         "Il a déjà été envoyé, a attendu trop longtemps ou a été conservé dans un autre navigateur. Vérifiez s’il est arrivé avant de le remplir à nouveau.",
         "Ya se ha enviado, ha esperado demasiado o se guardó en otro navegador. Compruebe si ha llegado antes de rellenarlo de nuevo.",
     ],
+    Sessions = "sessions": ["Your sessions", "Ihre Sitzungen", "Vos sessions", "Sus sesiones"],
+    LoggedInHere = "logged_in_here": [
+        "You logged in on the login page of this site, {when}.",
+        "Sie haben sich {when} auf der Anmeldeseite angemeldet.",
+        "Vous vous êtes connecté {when} sur la page de connexion.",
+        "Inició sesión {when} en la página de inicio de sesión.",
+    ],
+    LoggedInApp = "logged_in_app": [
+        "You logged in to the application, {when}.",
+        "Sie haben sich {when} in der Anwendung angemeldet.",
+        "Vous vous êtes connecté {when} dans l’application.",
+        "Inició sesión {when} en la aplicación.",
+    ],
+    LoggedInProxy = "logged_in_proxy": [
+        "A system in front of this site logged you in, {when}.",
+        "Ein vorgeschaltetes System hat Sie {when} angemeldet.",
+        "Un système placé devant ce site vous a connecté {when}.",
+        "Un sistema situado delante de este sitio inició su sesión {when}.",
+    ],
+    LoggedInCertificate = "logged_in_certificate": [
+        "You logged in with a certificate, {when}.",
+        "Sie haben sich {when} mit einem Zertifikat angemeldet.",
+        "Vous vous êtes connecté {when} avec un certificat.",
+        "Inició sesión {when} con un certificado.",
+    ],
+    Vouched = "vouched": [
+        "Whoever vouches for you may log you in again with the next page that you open.",
+        "Wer für Sie bürgt, meldet Sie vielleicht mit der nächsten Seite wieder an.",
+        "Le système qui répond de vous peut vous reconnecter dès la page suivante.",
+        "El sistema que responde por usted puede volver a iniciar su sesión con la página siguiente.",
+    ],
+    ThisSession = "this_session": ["This session", "Diese Sitzung", "Cette session", "Esta sesión"],
+    OtherSessions = "other_sessions": [
+        "Your other sessions",
+        "Ihre anderen Sitzungen",
+        "Vos autres sessions",
+        "Sus otras sesiones",
+    ],
+    Device = "device": ["Device", "Gerät", "Appareil", "Dispositivo"],
+    UnknownDevice = "unknown_device": [
+        "Unknown device",
+        "Unbekanntes Gerät",
+        "Appareil inconnu",
+        "Dispositivo desconocido",
+    ],
+    Address = "address": ["Address", "Adresse", "Adresse", "Dirección"],
+    Begun = "begun": ["Begun", "Begonnen", "Début", "Inicio"],
+    LastUsed = "last_used": ["Last used", "Zuletzt benutzt", "Dernière utilisation", "Último uso"],
+    EndsIdle = "ends_idle": [
+        "Ends if not used",
+        "Endet unbenutzt",
+        "Fin si inutilisée",
+        "Termina si no se usa",
+    ],
+    EndsLatest = "ends_latest": [
+        "Ends at the latest",
+        "Endet spätestens",
+        "Fin au plus tard",
+        "Termina como muy tarde",
+    ],
+    LogOutHere = "log_out_here": ["Log out here", "Hier abmelden", "Se déconnecter ici", "Cerrar sesión aquí"],
+    EndSession = "end_session": ["End", "Beenden", "Terminer", "Terminar"],
+    EndAndGoOn = "end_and_go_on": [
+        "End and go on",
+        "Beenden und weiter",
+        "Terminer et continuer",
+        "Terminar y continuar",
+    ],
+    EndOthers = "end_others": [
+        "End all others",
+        "Alle anderen beenden",
+        "Terminer toutes les autres",
+        "Terminar todas las demás",
+    ],
+    OthersCount = "others_count": [
+        "Where else you are logged in: {count}",
+        "Wo Sie sonst noch angemeldet sind: {count}",
+        "Vos autres connexions\u{a0}: {count}",
+        "Sus otras sesiones abiertas: {count}",
+    ],
+    OthersMore = "others_more": [
+        "Used longer ago, and not shown: {count}.",
+        "Länger nicht benutzt und nicht gezeigt: {count}.",
+        "Moins récentes et non affichées\u{a0}: {count}.",
+        "Menos recientes y no mostradas: {count}.",
+    ],
+    NoOthers = "no_others": [
+        "There are no others.",
+        "Es gibt keine anderen.",
+        "Il n’y en a pas d’autre.",
+        "No hay otras.",
+    ],
+    NoList = "no_list": [
+        "This site keeps no list of sessions, so others can neither be shown nor ended here.",
+        "Hier wird keine Liste der Sitzungen geführt: Andere lassen sich weder zeigen noch beenden.",
+        "Ce site ne tient pas de liste des sessions\u{a0}: les autres ne peuvent être ni affichées ni terminées ici.",
+        "Este sitio no lleva una lista de sesiones: las demás no se pueden mostrar ni terminar aquí.",
+    ],
+    Ended = "ended": [
+        "Sessions ended: {count}.",
+        "Beendete Sitzungen: {count}.",
+        "Sessions terminées\u{a0}: {count}.",
+        "Sesiones terminadas: {count}.",
+    ],
+    EndedAlready = "ended_already": [
+        "That session had ended already.",
+        "Diese Sitzung war schon beendet.",
+        "Cette session était déjà terminée.",
+        "Esa sesión ya había terminado.",
+    ],
+    StaleSessions = "stale_sessions": [
+        "Your session has changed since this page was opened. Nothing was done; please choose again.",
+        "Ihre Sitzung hat sich geändert, seit diese Seite geöffnet wurde. Nichts wurde getan; bitte wählen Sie noch einmal.",
+        "Votre session a changé depuis l’ouverture de cette page. Rien n’a été fait\u{a0}; veuillez choisir à nouveau.",
+        "Su sesión ha cambiado desde que se abrió esta página. No se ha hecho nada; elija de nuevo.",
+    ],
+    PickOne = "pick_one": [
+        "You may have so many sessions at a time: {count}. Choose which of the others ends, and go on with this one.",
+        "So viele Sitzungen sind zugleich erlaubt: {count}. Wählen Sie, welche andere endet, und fahren Sie mit dieser fort.",
+        "Nombre de sessions permises à la fois\u{a0}: {count}. Choisissez celle qui prend fin pour continuer avec celle-ci.",
+        "Número de sesiones permitidas a la vez: {count}. Elija cuál de las otras termina y continúe con esta.",
+    ],
+    PickRoom = "pick_room": [
+        "There is room for this session now.",
+        "Für diese Sitzung ist jetzt Platz.",
+        "Il y a maintenant de la place pour cette session.",
+        "Ahora hay sitio para esta sesión.",
+    ],
+    JustNow = "just_now": ["just now", "gerade eben", "à l’instant", "ahora mismo"],
+    Ago = "ago": ["{span} ago", "vor {span}", "il y a {span}", "hace {span}"],
+    In = "in": ["in {span}", "in {span}", "dans {span}", "dentro de {span}"],
+    Minutes = "minutes": ["{count} min", "{count} Min", "{count} min", "{count} min"],
+    Hours = "hours": ["{count} h", "{count} Std", "{count} h", "{count} h"],
+    Days = "days": ["{count} d", "{count} Tg", "{count} j", "{count} d"],
 }
 
 /// How many there are.
 pub(super) const COUNT: usize = TABLE.len();
-
-/// All texts in one language.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Texts {
-    /// The tag of the language, as in `lang="de"`.
-    pub lang: Cow<'static, str>,
-    words: [Cow<'static, str>; COUNT],
-}
-
-/// Why a text of an operator is none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TextFault {
-    /// There is none of this name.
-    #[error("there is no text of this name")]
-    Unknown,
-    /// It leaves something out that the pages put in, or names what they do not.
-    #[error("must hold {}, and nothing else in braces", if .0.is_empty() { "no {…}".to_owned() } else { .0.join(" and ") })]
-    Placeholders(Vec<String>),
-    /// It says nothing, or too much.
-    #[error("must have 1 to {TEXT_BYTES_MAX} bytes, without control characters")]
-    Length,
-}
-
-/// The longest text of an operator, in bytes.
-pub const TEXT_BYTES_MAX: usize = 1000;
-
-impl Texts {
-    /// Those that we ship in the language at `column` of [`SHIPPED`].
-    fn shipped_at(column: usize) -> Self {
-        Self {
-            lang: SHIPPED.get(column).copied().unwrap_or("en").into(),
-            words: std::array::from_fn(|at| {
-                let words = TABLE.get(at).and_then(|(_, words)| words.get(column));
-                Cow::Borrowed(words.copied().unwrap_or_default())
-            }),
-        }
-    }
-
-    /// Those that we ship in English.
-    pub fn english() -> Self {
-        Self::shipped_at(0)
-    }
-
-    /// Those that we ship, in the order of [`SHIPPED`].
-    pub fn shipped() -> Vec<Self> {
-        (0..SHIPPED.len()).map(Self::shipped_at).collect()
-    }
-
-    /// A language of the operator's that speaks like this one as long as nothing else is said.
-    #[must_use]
-    pub fn renamed(&self, lang: String) -> Self {
-        Self {
-            lang: lang.into(),
-            ..self.clone()
-        }
-    }
-
-    /// Puts an operator's words in the place of ours.
-    ///
-    /// # Errors
-    /// Why they cannot stand there.
-    pub fn say(&mut self, name: &str, words: String) -> Result<(), TextFault> {
-        let at = TABLE.iter().position(|(known, _)| *known == name);
-        let (Some(place), Some((_, [english, ..]))) = (
-            at.and_then(|at| self.words.get_mut(at)),
-            at.and_then(|at| TABLE.get(at)),
-        ) else {
-            return Err(TextFault::Unknown);
-        };
-        if words.is_empty() || words.len() > TEXT_BYTES_MAX || words.chars().any(char::is_control) {
-            return Err(TextFault::Length);
-        }
-        let wanted = placeholders(english);
-        if placeholders(&words) != wanted {
-            let named = wanted.into_iter().map(str::to_owned).collect();
-            return Err(TextFault::Placeholders(named));
-        }
-        *place = words.into();
-        Ok(())
-    }
-
-    /// The words of a text.
-    pub fn of(&self, text: Text) -> &str {
-        self.words.get(text as usize).map_or("", |words| words)
-    }
-
-    /// The same with `value` in its one placeholder.
-    pub fn with(&self, text: Text, value: &str) -> String {
-        let words = self.of(text);
-        match words.split_once('{').zip(words.split_once('}')) {
-            Some(((before, _), (_, after))) => [before, value, after].concat(),
-            None => words.to_owned(),
-        }
-    }
-
-    /// Names and words of all.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let names = TABLE.iter().map(|(name, _)| *name);
-        names.zip(self.words.iter().map(|words| &**words))
-    }
-}
-
-/// What stands in braces, with them, in order.
-fn placeholders(words: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = words;
-    while let Some(start) = rest.find(['{', '}']) {
-        let (_, from) = rest.split_at(start);
-        let end = from.find('}').map_or(from.len(), |end| end + 1);
-        let (placeholder, after) = from.split_at(end);
-        found.push(placeholder);
-        rest = after;
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_language_has_every_text_with_the_same_placeholders() {
-        for (name, words) in TABLE {
-            let [english, ..] = words;
-            let wanted = placeholders(english);
-            assert!(wanted.len() <= 1, "{name}: one place for one value");
-            for (lang, text) in SHIPPED.iter().zip(words) {
-                assert!(!text.trim().is_empty(), "{name} in {lang}");
-                assert_eq!(text.trim(), *text, "{name} in {lang}");
-                assert_eq!(placeholders(text), wanted, "{name} in {lang}");
-                assert!(text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control));
-                let ends = text.ends_with(['.', '?']);
-                assert_eq!(ends, english.ends_with(['.', '?']), "{name} in {lang}");
-            }
-            let twice = TABLE.iter().filter(|(other, _)| other == name).count();
-            assert_eq!(twice, 1, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_table_is_read_by_the_texts_own_names() {
-        let [english, german, ..] = &*Texts::shipped() else {
-            panic!("languages");
-        };
-        assert_eq!(english.of(Text::LogIn), "Log in");
-        assert_eq!(german.of(Text::LogIn), "Anmelden");
-        let with = german.with(Text::LoggedInAs, "{user} & <b>");
-        assert_eq!(with, "Sie sind als {user} & <b> angemeldet.");
-        assert_eq!(english.with(Text::RequestId, "x"), "Request id: x");
-        assert_eq!(english.with(Text::LogIn, "x"), "Log in");
-        assert_eq!(english.all().count(), COUNT);
-        assert!(german.all().any(|pair| pair == ("password", "Passwort")));
-    }
-
-    #[test]
-    fn an_operators_words_say_what_ours_do() {
-        let mut texts = Texts::shipped_at(0).renamed("nl".to_owned());
-        assert_eq!(texts.say("log_in", "Inloggen".to_owned()), Ok(()));
-        assert_eq!(texts.of(Text::LogIn), "Inloggen");
-        let as_user = "U bent {user}.".to_owned();
-        assert_eq!(texts.say("logged_in_as", as_user), Ok(()));
-        for (name, words, fault) in [
-            ("login", "x", TextFault::Unknown),
-            ("log_in", "", TextFault::Length),
-            ("log_in", "a\nb", TextFault::Length),
-            ("log_in", "{user}", TextFault::Placeholders(vec![])),
-            ("log_in", "}", TextFault::Placeholders(vec![])),
-            (
-                "logged_in_as",
-                "U bent.",
-                TextFault::Placeholders(vec!["{user}".to_owned()]),
-            ),
-            (
-                "logged_in_as",
-                "U bent {user} of {user",
-                TextFault::Placeholders(vec!["{user}".to_owned()]),
-            ),
-        ] {
-            assert_eq!(
-                texts.say(name, words.to_owned()),
-                Err(fault),
-                "{name} {words}"
-            );
-        }
-        assert_eq!(texts.of(Text::LogIn), "Inloggen");
-    }
-}

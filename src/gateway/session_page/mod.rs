@@ -9,9 +9,7 @@
 
 mod asked;
 mod mine;
-mod render;
 mod show;
-mod words;
 
 use std::sync::Arc;
 
@@ -19,13 +17,15 @@ use http::{Method, Response, StatusCode};
 
 use self::asked::{Deed, Filled};
 use self::mine::Others;
-use self::render::logged_out;
+use self::show::Done;
 use super::Gateway;
 use super::access_log::Line;
 use super::conclude::goes_on;
 use super::demand::Lack;
 use super::denial::Denial;
 use super::form_page::Asked;
+use super::looks::pages::Page;
+use super::looks::texts::Text;
 use super::own::not_allowed;
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -42,10 +42,6 @@ use crate::session::{Change, Record, Session, Turn, User};
 use crate::store::StoreFault;
 use crate::upstream::Body;
 use crate::upstream::visitor::Incoming;
-
-const STALE: &str =
-    "Your session has changed since this page was opened. Nothing was done; please choose again.";
-const GONE: &str = "That session had ended already.";
 
 /// Where the page of a site is.
 pub(super) struct SessionPage<'s>(&'s Site);
@@ -114,8 +110,8 @@ impl Gateway {
         let wanted = typed::value(query.as_bytes(), "return_to").ok().flatten();
         let wanted = wanted.as_ref().map(|wanted| wanted.expose().as_str());
         let return_to = way_on(wanted, &asked.site.prefix);
-        let page = self.page(asked.site, &seen, &others, &return_to, now);
-        Ok(page.answer(StatusCode::OK))
+        let said = (&*return_to, Done::default());
+        Ok(self.page(asked, &seen, &others, said, now))
     }
 
     async fn change_sessions(
@@ -139,9 +135,11 @@ impl Gateway {
         let return_to = way_on(filled.return_to.as_deref(), &site.prefix);
         if filled.token != self.form_token(site, &visit) {
             let others = self.others(seen.user, visit.root(), now).await?;
-            let mut page = self.page(site, &seen, &others, &return_to, now);
-            page.fault = Some(STALE);
-            return Ok(page.answer(StatusCode::CONFLICT));
+            let done = Done {
+                fault: Some(Text::StaleSessions),
+                ..Done::default()
+            };
+            return Ok(self.page(asked, &seen, &others, (&return_to, done), now));
         }
         if filled.deed == Deed::LogOut {
             return self
@@ -165,9 +163,11 @@ impl Gateway {
         if seen.record.waits() && self.has_room(&others) {
             return self.go_on(asked, visit, &return_to, line).await;
         }
-        let mut page = self.page(site, &seen, &others, &return_to, now);
-        page.note = told(&filled.deed, ended);
-        Ok(page.answer(StatusCode::OK))
+        let done = Done {
+            note: told(&filled.deed, ended),
+            ..Done::default()
+        };
+        Ok(self.page(asked, &seen, &others, (&return_to, done), now))
     }
 
     /// The visitor's session, as it is.
@@ -266,9 +266,14 @@ impl Gateway {
         line: &mut Line,
     ) -> Result<Response<Body>, Refusal> {
         self.meter.count(Count::FormLogouts);
-        let page = by.0.site.login_page.as_ref().map(LoginPage::address);
+        let Asked { site, head, .. } = by.0;
+        let page = site.login_page.as_ref().map(LoginPage::address);
+        let page = Page::LoggedOut {
+            log_in: page.as_deref().unwrap_or_default(),
+        };
+        let manner = site.looks.manner(&head.headers);
         let farewell = self.farewell(by.0, &visit, line).await;
-        let answer = farewell.unwrap_or_else(|| logged_out(page.as_deref()));
+        let answer = farewell.unwrap_or_else(|| manner.answer(&page, StatusCode::OK));
         let (answer, _) = self.conclude(by, visit, Turn::End, answer, line).await?;
         Ok(answer)
     }
@@ -304,12 +309,11 @@ impl Gateway {
 }
 
 /// What became of it, in words.
-fn told(deed: &Deed, ended: usize) -> Option<String> {
+fn told(deed: &Deed, ended: usize) -> Option<(Text, usize)> {
     Some(match (deed, ended) {
         (Deed::GoOn | Deed::LogOut, _) => return None,
-        (Deed::End(_), 0) => GONE.to_owned(),
-        (Deed::EndOthers, 0) => "There was no other session.".to_owned(),
-        (_, 1) => "1 session was ended.".to_owned(),
-        (_, ended) => format!("{ended} sessions were ended."),
+        (Deed::End(_), 0) => (Text::EndedAlready, 0),
+        (Deed::EndOthers, 0) => (Text::NoOthers, 0),
+        (_, ended) => (Text::Ended, ended),
     })
 }

@@ -1,30 +1,43 @@
 //! What the page says of a visitor and their sessions.
 
+use http::{Response, StatusCode};
+
 use super::super::Gateway;
+use super::super::form_page::Asked;
+use super::super::looks::moment::Moment;
+use super::super::looks::pages::Page;
+use super::super::looks::sessions::{Pick, Sessions, Shown};
+use super::super::looks::texts::Text;
 use super::super::site::Site;
 use super::Seen;
 use super::mine::Others;
-use super::render::{Kind, Sessions, Shown};
-use super::words::Moment;
 use crate::base::clock::Time;
 use crate::login::named::Namer;
 use crate::login::page::LoginPage;
 use crate::session::{Record, Session, User};
+use crate::upstream::Body;
 
 /// How many other sessions are shown. All of them can be ended.
 const SHOWN_MAX: usize = 100;
 
+/// What became of what was asked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Done {
+    pub note: Option<(Text, usize)>,
+    pub fault: Option<Text>,
+}
+
 impl Gateway {
     /// The page as it is for `seen`, who goes on to `return_to`.
-    pub(super) fn page<'a>(
+    pub(super) fn page(
         &self,
-        site: &'a Site,
+        asked: Asked<'_>,
         seen: &Seen<'_>,
         others: &Others,
-        return_to: &'a str,
+        (return_to, done): (&str, Done),
         now: Time,
-    ) -> Sessions<'a> {
-        let (record, terms) = (seen.record, &self.desk.terms);
+    ) -> Response<Body> {
+        let (site, record, terms) = (asked.site, seen.record, &self.desk.terms);
         let waits = record.waits();
         // To end another one that waits would help nobody who has to pick.
         let is_shown = |session: &&Session| !waits || !session.record.waits();
@@ -33,47 +46,61 @@ impl Gateway {
             let more = list.len().saturating_sub(SHOWN_MAX);
             let shown = list.into_iter().take(SHOWN_MAX).map(|session| {
                 let name = self.name_of(site, &session.record.root);
-                (name, shown(&session.record, now))
+                (format!("end {name}"), shown(&session.record, now))
             });
             (shown.collect(), more)
         });
         let (list, more) = list.map_or((None, 0), |(list, more)| (Some(list), more));
         let end = record.created.plus(terms.absolute);
         let idle_end = record.touched.plus(terms.idle_of(record)).min(end);
-        Sessions {
-            kind: match &self.crowd {
-                Some(crowd) if waits => Kind::Pick {
-                    most: crowd.most,
-                    has_room: self.has_room(others),
-                    return_to,
-                },
-                _ => Kind::Sessions,
-            },
-            note: None,
-            fault: None,
-            who: self.who(seen.user, now),
-            again: site.namer.as_ref().map(|_| {
-                "Whoever vouches for you here may log you in again with the next page that you open."
+        let from = |at| Moment { at, now };
+        let page = Sessions {
+            pick: self.crowd.as_ref().filter(|_| waits).map(|crowd| Pick {
+                most: crowd.most,
+                has_room: self.has_room(others),
+                return_to,
             }),
-            token: self.form_token(site, seen.visit),
+            note: done.note,
+            fault: done.fault,
+            user: &called(seen.user),
+            how: (self.how(seen.user), from(seen.user.auth_time)),
+            is_vouched: site.namer.is_some(),
+            token: &self.form_token(site, seen.visit),
             own: shown(record, now),
-            idle_end: Moment::seen(idle_end, now),
-            end: Moment::seen(end, now),
+            idle_end: from(idle_end),
+            end: from(end),
             others: list,
             more,
-        }
+        };
+        let status = match done.fault {
+            Some(_) => StatusCode::CONFLICT,
+            None => StatusCode::OK,
+        };
+        let manner = site.looks.manner(&asked.head.headers);
+        manner.answer(&Page::Sessions(&page), status)
     }
 
-    /// Who is logged in, how, and since when.
-    fn who(&self, user: &User, now: Time) -> String {
+    /// How a user logged in, as far as the site tells that bound them.
+    fn how(&self, user: &User) -> Text {
         let mut sites = self.sites();
-        let how = sites.find(|site| *site.name == *user.site).map_or("", how);
-        let name = match &user.name {
-            Some(name) if *name != user.id => format!("{name} ({})", user.id),
-            _ => user.id.clone(),
-        };
-        let when = Moment::seen(user.auth_time, now).distance;
-        format!("You are logged in as {name}. You logged in{how} {when}.")
+        let site = sites.find(|site| *site.name == *user.site);
+        site.map_or(Text::LoggedInApp, how)
+    }
+}
+
+fn how(site: &Site) -> Text {
+    match (&site.login_page, &site.namer) {
+        (Some(LoginPage::Ours { .. }), _) => Text::LoggedInHere,
+        (_, Some(Namer::Certificate(_))) => Text::LoggedInCertificate,
+        (_, Some(Namer::Header(_))) => Text::LoggedInProxy,
+        _ => Text::LoggedInApp,
+    }
+}
+
+fn called(user: &User) -> String {
+    match &user.name {
+        Some(name) if *name != user.id => format!("{name} ({})", user.id),
+        _ => user.id.clone(),
     }
 }
 
@@ -84,17 +111,13 @@ fn shown(record: &Record, now: Time) -> Shown {
     Shown {
         device: device.map(str::to_owned),
         address: address.map(|address| address.to_string()),
-        begun: Moment::seen(record.created, now),
-        seen: Moment::seen(record.touched, now),
-    }
-}
-
-/// How users of `site` log in.
-fn how(site: &Site) -> &'static str {
-    match (&site.login_page, &site.namer) {
-        (Some(LoginPage::Ours { .. }), _) => " on the login page of this site",
-        (_, Some(Namer::Certificate(_))) => " with a certificate",
-        (_, Some(Namer::Header(_))) => " by a system in front of this site",
-        _ => " in the application",
+        begun: Moment {
+            at: record.created,
+            now,
+        },
+        seen: Moment {
+            at: record.touched,
+            now,
+        },
     }
 }
