@@ -23,6 +23,7 @@ use super::looks::texts::Text;
 use super::page::HTML;
 use super::reason::Reason;
 use super::refusal::Refusal;
+use super::resume::KeptFor;
 use super::session_page::SessionPage;
 use super::site::Site;
 use crate::base::clock::Time;
@@ -59,15 +60,6 @@ pub struct Denial {
     is_for_nginx: bool,
     /// Their form is kept until they have logged in.
     kept: Option<HeaderValue>,
-}
-
-/// For whom a form was kept.
-#[derive(Debug)]
-pub struct KeptFor {
-    /// Where they log in, with the way to their form.
-    pub login: String,
-    /// The field that gives the browser the key to it.
-    pub cookie: HeaderValue,
 }
 
 /// What is done with whoever may not.

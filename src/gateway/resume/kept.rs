@@ -2,6 +2,7 @@
 //! could read.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use http::HeaderValue;
 
 use crate::base::framed;
 use crate::cookie::form_key::FormKey;
@@ -22,6 +23,15 @@ pub(super) struct KeptForm {
     pub body: Vec<u8>,
     /// Who sent it, if somebody was logged in then.
     pub user: Option<UserKey>,
+}
+
+/// What a visitor gets whose form is kept.
+#[derive(Debug)]
+pub struct KeptFor {
+    /// Where they log in, with the way to their form.
+    pub login: String,
+    /// The field that gives the browser the key to it.
+    pub cookie: HeaderValue,
 }
 
 /// Where one is kept.

@@ -11,6 +11,8 @@ mod kept;
 
 pub mod quota;
 
+pub use self::kept::KeptFor;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ use self::kept::{KeptForm, SLOTS, Slot, TARGET_BYTES_MAX};
 use super::Gateway;
 use super::access_log::Line;
 use super::demand::Lack;
-use super::denial::{Denial, KeptFor};
+use super::denial::Denial;
 use super::form_page::Asked;
 use super::forward::Call;
 use super::looks::pages::{Kept, Page};
