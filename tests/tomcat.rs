@@ -157,6 +157,45 @@ async fn the_form_login_works_behind_one_ticket() {
     logs_in_works_and_logs_out(&gate, &app).await;
 }
 
+/// Tomcat shows its form in place of a protected page, so that page is where a rule sends people: `login_url` names it, and
+/// rules of its own let it and the form's address through.
+#[tokio::test]
+async fn a_rule_sends_to_the_page_in_whose_place_the_form_is_shown() {
+    const RULES: &str = r#"
+login_url = "/examples/jsp/security/protected/index.jsp"
+[[site.rule]]
+path = "/examples/jsp/security/protected/*"
+[[site.rule]]
+path = "/examples/*"
+require = { user = true }
+"#;
+    let Some(tomcat) = Tomcat::shared() else {
+        return;
+    };
+    let app = App::forwarding(tomcat.addr()).await;
+    for (rules, to) in [
+        (RULES.to_owned(), Some(format!("{PROTECTED}/index.jsp"))),
+        // Without it nobody knows where the form is, and people are told so.
+        (RULES.replacen("login_url", "# login_url", 1), None),
+    ] {
+        let gate = gate(&app, &format!("{STRIPPING}{WATCHING}{rules}")).await;
+        let visitor = TomcatVisitor::of(&gate);
+        let asked = app.seen().len();
+        let answer = visitor.open(SESSIONS).await;
+        assert_eq!(app.seen().len(), asked, "the app is not asked");
+        assert_eq!(answer.header("location"), to.as_deref(), "{answer:?}");
+        assert_eq!(answer.status(), if to.is_some() { 302 } else { 401 });
+
+        let check = visitor.open_login().await;
+        visitor.log_in(&check).await;
+        assert_eq!(visitor.open(SESSIONS).await.status(), 200);
+        let seen = app.last();
+        assert_eq!(seen.header("x-session-user").as_deref(), Some("tomcat"));
+        visitor.log_out().await;
+        assert_ne!(visitor.open(SESSIONS).await.status(), 200);
+    }
+}
+
 #[tokio::test]
 async fn the_websocket_echoes() {
     let Some(tomcat) = Tomcat::shared() else {

@@ -21,6 +21,8 @@ mod looks;
 
 mod page;
 
+mod rules;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -19,19 +19,19 @@ use tokio_rustls::TlsConnector;
 use crate::support::{App, Browser, Gate, Reply, Setup, eventually};
 
 /// Who issues client certificates.
-struct Authority {
+pub struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key.
-struct Shown {
+pub struct Shown {
     chain: [CertificateDer<'static>; 1],
     key: KeyPair,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -42,11 +42,11 @@ impl Authority {
         Self { folder, issuer }
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    fn issue(&self, name: &str, emails: &[&str]) -> Shown {
+    pub fn issue(&self, name: &str, emails: &[&str]) -> Shown {
         self.issue_until(name, emails, |_| {})
     }
 
@@ -70,8 +70,12 @@ impl Authority {
     }
 
     async fn gate(&self, app: &App, user: &str) -> Gate {
+        self.gate_with(app, user, "").await
+    }
+
+    pub async fn gate_with(&self, app: &App, user: &str, rules: &str) -> Gate {
         let server = format!("[tls]\nclient_ca_file = {:?}", self.file());
-        let site = format!("[site.login]\nmethod = \"certificate\"\nuser = {user:?}\n");
+        let site = format!("[site.login]\nmethod = \"certificate\"\nuser = {user:?}\n{rules}");
         let setup = Setup {
             server: &server,
             site: &site,
@@ -82,7 +86,7 @@ impl Authority {
 }
 
 impl Shown {
-    fn browser(&self, gate: &Gate) -> Browser {
+    pub fn browser(&self, gate: &Gate) -> Browser {
         gate.browser_showing(&self.chain, &self.key)
     }
 

@@ -15,4 +15,6 @@ mod header;
 
 mod certificate;
 
+mod rules;
+
 mod sharing;

@@ -1,5 +1,7 @@
 //! `[[site.rule]]`: what differs by path, method and network, and what is demanded of whom.
 
+use std::borrow::Cow;
+
 use http::Method;
 use ipnet::IpNet;
 
@@ -152,6 +154,10 @@ pub(super) fn can_be_met(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
                 let why = "demands a user, and there is no login here by which anybody becomes one";
                 let way_out = "write a [site.login], or trust_directives = true";
                 check.fault(&key, why, way_out);
+            } else if user.max_auth_age.is_some() && binding.clone().all(|site| !logs_in(site)) {
+                let why = "the user is named with each request here, so there is no login that could be recent, nor another one";
+                let way_out = "take it out: whoever names the user decides how old a login may be";
+                check.fault(&format!("{key}.max_auth_age"), why, way_out);
             } else if !user.groups.is_empty() && !binding.any(tells_groups) {
                 let why = "no login that counts here tells groups: forms and certificates name the user alone";
                 let way_out = "write groups_header where a proxy names the user, or trust_directives = true where the app does, or take this out";
@@ -177,6 +183,11 @@ pub(super) fn can_be_met(check: &mut Check<'_>, sites: &[Site], cookie: &TicketC
             }
         }
     }
+}
+
+/// Whether people log in here, instead of being named by somebody else.
+fn logs_in(site: &Site) -> bool {
+    site.namer.is_none() || site.trust_directives
 }
 
 /// Whether a login of the site can say in which groups a user is.
@@ -207,7 +218,12 @@ fn in_circles(sites: &[Site], site: &Site, (host, path): (&str, &str)) -> Option
     let login = site.watch.as_ref().map(|watch| &watch.login);
     // The form goes there too, or to a path of its own.
     let mut ways = vec![(Method::GET, path)];
-    ways.extend(login.map(|login| (login.method.clone(), login.path.as_str())));
+    let sent_to = login.map(|login| sent_to(login.path.as_str(), path));
+    ways.extend(
+        login
+            .zip(sent_to.as_deref())
+            .map(|(login, to)| (login.method.clone(), to)),
+    );
     let blocked = ways.iter().find_map(|(method, path)| {
         let mut rules = server.rules.iter().enumerate();
         let decides = rules.find(|(_, rule)| {
@@ -224,6 +240,19 @@ fn in_circles(sites: &[Site], site: &Site, (host, path): (&str, &str)) -> Option
         decides.filter(|(_, rule)| rule.require.user.is_some())
     });
     blocked.map(|(nth, _)| (at, nth))
+}
+
+/// Where the form on the login page at `page` is sent to. A pattern is no path: what it names at its end lies beside the page,
+/// as a servlet container's `j_security_check` does, and what it leaves open is the page itself.
+fn sent_to<'p>(pattern: &'p str, page: &'p str) -> Cow<'p, str> {
+    if !pattern.contains('*') {
+        return Cow::Borrowed(pattern);
+    }
+    let (_, last) = pattern.rsplit_once('/').unwrap_or_default();
+    match page.rsplit_once('/') {
+        Some((folder, _)) if !last.contains('*') => Cow::Owned(format!("{folder}/{last}")),
+        _ => Cow::Borrowed(page),
+    }
 }
 
 /// The site that serves `path` at `host`, which is one of a site's hosts as it is written.
