@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use super::password::PasswordHash;
@@ -106,7 +107,16 @@ impl Hashing {
     }
 }
 
+/// How far the threads stand back: where a core has to choose, it gives them a tenth of what it gives those that serve
+/// sockets, so that a flood of guesses slows nobody's pages down. It keeps a login from waiting for more than a second or so
+/// on a machine that is busy all over.
+const NICENESS: i32 = 10;
+
 fn work(jobs: &Mutex<Receiver<Job>>) {
+    // On Linux this is about the calling thread alone. Where it is not allowed, passwords are checked all the same.
+    if let Err(error) = setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the threads that check passwords stay as important as all others");
+    }
     loop {
         // The lock is the waiting line: one thread waits for a job, the others for the lock.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
