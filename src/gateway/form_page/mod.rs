@@ -75,7 +75,7 @@ impl Gateway {
         if !posts {
             if user.is_none() && asked.site.oidc.is_some() {
                 // They come back from the provider.
-                return Ok(manner.answer(&Page::LoggedOut, StatusCode::OK));
+                return Ok(manner.answer(&Page::LoggedOut { log_in: "login" }, StatusCode::OK));
             }
             let user = user.map(|user| user.id.as_str());
             return Ok(manner.answer(&Page::Logout { user }, StatusCode::OK));

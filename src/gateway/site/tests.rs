@@ -27,6 +27,7 @@ fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
         form: None,
         namer: None,
         service: None,
+        oidc: None,
         accepts_users_from: Vec::new(),
         carries_named: false,
         login_page: None,
