@@ -860,6 +860,7 @@ fn every_choice_that_is_offered_is_taken() {
                             "user_header = \"X-User\"",
                         ),
                         "form" => ("", "users_file = \"users.toml\""),
+                        "oidc" => ("", "issuer = \"https://id.test\"\nclient_id = \"x\""),
                         "forward" => ("", "url = \"http://x\"\nuser_header = \"X-User\""),
                         "certificate" => ("[tls]\nclient_ca_file = \"ca.pem\"\n", ""),
                         _ => ("", WATCHED),

@@ -78,6 +78,9 @@ pub enum Refusal {
     /// A login at a provider did not work.
     #[error(transparent)]
     Provider(Box<Failed>),
+    /// A logout token that is not believed, and why.
+    #[error("the logout token is refused: {0}")]
+    LogoutToken(&'static str),
     /// The path is for users, and without the session store nobody knows who is one.
     #[error(
         "sessions cannot be looked up at the moment, and this address is for visitors who are logged in"
@@ -117,7 +120,7 @@ impl Refusal {
             Self::AuthElsewhere => StatusCode::FORBIDDEN,
             Self::Cookies(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::CrossSite | Self::NotNavigated => StatusCode::FORBIDDEN,
-            Self::LoginForm(_) => StatusCode::BAD_REQUEST,
+            Self::LoginForm(_) | Self::LogoutToken(_) => StatusCode::BAD_REQUEST,
             Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Resend(_) => StatusCode::OK,
             Self::Denied(denial) => denied_status(denial),
@@ -154,6 +157,7 @@ impl Refusal {
             Self::Denied(denial) => denial.word(),
             Self::Service(_) => "no-login-service",
             Self::Provider(failed) => failed.why.word(),
+            Self::LogoutToken(_) => "logout-token",
             Self::UserUnknown | Self::Store(_) => "store-outage",
             Self::VisitorGone => "visitor-gone",
             Self::VisitorBody(_) => "body",
@@ -252,11 +256,11 @@ fn provider_status(why: &Why) -> StatusCode {
     match why {
         Why::NoAnswer | Why::NoState | Why::Expired | Why::Replayed => StatusCode::BAD_REQUEST,
         Why::OtherBrowser | Why::Circles => StatusCode::FORBIDDEN,
-        Why::Denied(code) => match code.as_str() {
-            "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
-            "server_error" => StatusCode::BAD_GATEWAY,
-            _ => StatusCode::FORBIDDEN,
-        },
+        Why::Denied(code) if code.as_str() == "temporarily_unavailable" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Why::Denied(code) if code.as_str() == "server_error" => StatusCode::BAD_GATEWAY,
+        Why::Denied(_) => StatusCode::FORBIDDEN,
         Why::TooLarge => StatusCode::INTERNAL_SERVER_ERROR,
         Why::Fault(OidcFault::LongAgo) => StatusCode::FORBIDDEN,
         Why::Fault(_) if why.is_timeout() => StatusCode::GATEWAY_TIMEOUT,

@@ -22,17 +22,24 @@ pub(super) fn oidc(
 ) -> Option<Oidc> {
     let key = |name: &str| format!("site[{at}].login.{name}");
     if mirror.method != LoginMethod::Oidc {
-        for name in [
-            "issuer",
-            "client_id",
-            "client_secret",
-            "client_secret_file",
-            "scopes",
-            "groups_claim",
-            "login_timeout",
-            "provider_timeout",
+        let usual = file::Login::default();
+        for (name, is_meant) in [
+            ("issuer", !mirror.issuer.is_empty()),
+            ("client_id", !mirror.client_id.is_empty()),
+            ("client_secret", !mirror.client_secret.expose().is_empty()),
+            ("client_secret_file", !mirror.client_secret_file.is_empty()),
+            ("scopes", mirror.scopes != usual.scopes),
+            ("groups_claim", mirror.groups_claim != usual.groups_claim),
+            (
+                "login_timeout",
+                mirror.login_timeout.0 != usual.login_timeout.0,
+            ),
+            (
+                "provider_timeout",
+                mirror.provider_timeout.0 != usual.provider_timeout.0,
+            ),
         ] {
-            if check.origins.is_written(&key(name)) {
+            if is_meant {
                 let why = "says nothing without method = \"oidc\"";
                 check.warn(&key(name), why, "set the method or take it out");
             }

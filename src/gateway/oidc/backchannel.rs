@@ -40,13 +40,13 @@ impl Gateway {
         let body = self.read_form(body).await?;
         let token = typed::value(&body, "logout_token").map_err(Refusal::LoginForm)?;
         let Some(token) = token else {
-            return Ok(self.not_believed(asked, &OidcFault::NoLogout, line));
+            return Err(self.not_believed(asked, &OidcFault::NoLogout, line));
         };
         let told = match oidc.provider.read_logout_token(token.expose(), now).await {
             Ok(told) => told,
             // Whether it is one cannot be told without the provider's keys; it may send it again.
             Err(fault) if fault.is_no_answer() => return Err(asked.failed(fault, "")),
-            Err(fault) => return Ok(self.not_believed(asked, &fault, line)),
+            Err(fault) => return Err(self.not_believed(asked, &fault, line)),
         };
         let once = once(oidc, &told);
         let note = Note {
@@ -54,7 +54,7 @@ impl Gateway {
             until: told.expires,
         };
         if !notes.put_new(once, note, now).await? {
-            return Ok(self.not_believed(asked, &OidcFault::Replayed, line));
+            return Err(self.not_believed(asked, &OidcFault::Replayed, line));
         }
         let ended = self
             .end_all((catalogue, notes), (asked, oidc), &told, line)
@@ -76,11 +76,11 @@ impl Gateway {
         Ok(answer(StatusCode::OK, ""))
     }
 
-    fn not_believed(&self, asked: Asked<'_>, fault: &OidcFault, line: &Line) -> Response<Body> {
+    fn not_believed(&self, asked: Asked<'_>, fault: &OidcFault, line: &Line) -> Refusal {
         self.meter.count(Count::OidcLogoutsRefused);
         let request_id = &*line.request_id;
         tracing::warn!(request_id, site = %asked.site.name, client_ip = %line.client_ip, reason = fault.word(), error = %Causes(fault), "a logout token was refused");
-        answer(StatusCode::BAD_REQUEST, fault.word())
+        Refusal::LogoutToken(fault.word())
     }
 
     /// Ends the sessions that are meant, and tells how many had not ended before.
