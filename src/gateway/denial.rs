@@ -113,19 +113,11 @@ impl Denial {
     pub fn waiting(site: &Site, audience: Audience, target: &str, manner: Manner) -> Self {
         let page = SessionPage::of(site);
         Self {
-            lack: Lack::Pick,
-            audience,
-            realm: Arc::clone(&site.name),
             login: Some(match audience {
                 Audience::Visitor => page.address_and_back(target),
                 Audience::Sender | Audience::Framed | Audience::Program => page.address(),
             }),
-            detour: None,
-            in_circles: false,
-            manner,
-            no: None,
-            kept: None,
-            is_for_nginx: false,
+            ..Self::of(Lack::Pick, site, audience, target, manner)
         }
     }
 

@@ -98,7 +98,8 @@ pub(super) fn sessions(check: &mut Check<'_>, mirror: &file::Session) -> Session
 
 /// Warns where nobody is asked, although somebody is to be.
 pub(super) fn judge_pages(check: &mut Check<'_>, sessions: &Sessions, sites: &[Site]) {
-    if sessions.asks_over_limit && !sites.iter().any(|site| site.form.is_some()) {
+    let has_page = |site: &Site| site.form.is_some() || site.oidc.is_some();
+    if sessions.asks_over_limit && !sites.iter().any(has_page) {
         let why = "no site has a login page of ours, so the oldest session ends all the same";
         check.warn("session.over_limit", why, "");
     }
