@@ -9,26 +9,19 @@ use bytes::Bytes;
 use http::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE,
 };
-use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::Gateway;
-use super::access::Rule;
-use super::demand::{Asking, Lack};
-use super::forward::Call;
+use super::demand::Lack;
 use super::looks::Manner;
 use super::looks::pages::{Kind, Page};
 use super::looks::texts::Text;
 use super::page::HTML;
-use super::reason::Reason;
-use super::refusal::Refusal;
 use super::resume::KeptFor;
 use super::session_page::SessionPage;
 use super::site::Site;
-use crate::base::clock::Time;
 use crate::base::meter::Count;
-use crate::headers::navigation::{Audience, DECISIVE, audience};
+use crate::headers::navigation::{Audience, DECISIVE};
 use crate::login::forward::No;
 
 /// Of a page that a login service writes: on the site's own origin it runs nothing and loads nothing from elsewhere.
@@ -49,9 +42,9 @@ pub struct Denial {
     /// Where to log in, if that is known and helps. For a visitor with the way back.
     login: Option<String>,
     /// Where to ask again from here, as the ticket was kept back on the way from another site.
-    detour: Option<String>,
+    pub(super) detour: Option<String>,
     /// They were sent to log in again and again, and come back every time.
-    in_circles: bool,
+    pub(super) in_circles: bool,
     /// How people are told.
     manner: Manner,
     /// What the login service says to people.
@@ -360,49 +353,3 @@ impl fmt::Display for Denial {
 }
 
 impl std::error::Error for Denial {}
-
-impl Gateway {
-    /// Whether the visitor may have what is asked for, as the rule has it. `no`: the login service does not let them pass.
-    ///
-    /// # Errors
-    /// What they are told otherwise.
-    pub(super) fn check_access(
-        &self,
-        (rule, no): (Option<&Rule>, Option<&No>),
-        call: &Call<'_>,
-        head: &Parts,
-        upgrades: bool,
-        now: Time,
-    ) -> Result<(), Refusal> {
-        let Some(rule) = rule else { return Ok(()) };
-        let asking = Asking::of(&head.method, call.hops);
-        let Err(lack) = rule.require.judge(&asking, call.user(), now) else {
-            return Ok(());
-        };
-        // Nobody knows whether they are logged in: an outage is no logout.
-        if lack.is_for_login() && call.visit.reason == Reason::StoreOutage {
-            return Err(Refusal::UserUnknown);
-        }
-        let audience = audience(&head.method, &head.headers, upgrades);
-        let target = head.uri.path_and_query();
-        let target = target.map_or("/", |target| target.as_str());
-        let manner = call.site.looks.manner(&head.headers);
-        let mut denial = Denial::of(lack, call.site, audience, target, manner).hearing(no);
-        if audience == Audience::Visitor && denial.lack.is_for_login() {
-            self.look_around(&mut denial, call, target, now);
-        }
-        Err(Refusal::Denied(Box::new(denial)))
-    }
-
-    /// Whether it would help nobody to be sent to log in from `target`.
-    fn look_around(&self, denial: &mut Denial, call: &Call<'_>, target: &str, now: Time) {
-        // Under SameSite=Strict a link of another site brings no ticket. Asked again by a page of ours it does.
-        if !call.could_carry {
-            denial.detour = Some(format!("https://{}{target}", call.admitted.authority));
-            return;
-        }
-        let root = call.visit.root().filter(|_| !call.visit.is_new());
-        denial.in_circles = denial.sentence() == Sentence::Send
-            && root.is_some_and(|root| self.circles.note(&root, target, now));
-    }
-}

@@ -35,6 +35,7 @@ pub mod resume;
 pub mod circles;
 
 mod begin_line;
+mod check_access;
 mod conclude;
 mod cookies;
 mod copies;

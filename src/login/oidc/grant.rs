@@ -171,7 +171,8 @@ mod tests {
             let fault = answered(status, body).err().unwrap();
             assert_eq!(fault.word(), word, "{status} {body}");
         }
-        let odd = answered(StatusCode::BAD_REQUEST, r#"{"error":"a b\nc"}"#);
+        let bad = StatusCode::from_u16(400).unwrap();
+        let odd = answered(bad, r#"{"error":"a b\nc"}"#);
         assert!(matches!(odd, Err(OidcFault::Refused(code)) if code.as_str() == "invalid"));
     }
 
