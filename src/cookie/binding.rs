@@ -191,7 +191,7 @@ mod tests {
         let other = Binding::mint("__Host-session", NOW.plus(TIMEOUT));
         let odd = format!("__Host-session-login-00000000=x; a=b; {pair}");
         let read = Binding::all([odd.as_bytes()].into_iter(), "__Host-session");
-        assert_eq!(read, [binding.clone()]);
+        assert_eq!(read, std::slice::from_ref(&binding));
         assert_eq!(read[0].hash(), binding.hash());
         assert_ne!(other.hash(), binding.hash());
         assert!(
