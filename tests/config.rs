@@ -1037,6 +1037,27 @@ fn a_file_that_is_not_there_is_a_fault_of_files_only() {
     assert_eq!(key.key, "tls.certificate.key_file");
 }
 
+/// The first match wins, so that a rule after one for all of its paths says nothing, whatever it demands.
+#[test]
+fn a_rule_that_can_never_count_is_warned_of() {
+    for (earlier, later, is_warned) in [
+        ("/*", "/admin/*", true),
+        ("/admin/*", "/admin", true),
+        ("/admin/*", "/admin/deep/*", true),
+        ("/admin/*", "/administration/*", false),
+        ("/admin", "/admin/*", false),
+        ("/admin/*", "/*", false),
+    ] {
+        let rule = |path: &str, more: &str| format!("[[site.rule]]\npath = \"{path}\"\n{more}\n");
+        let demand = "require = { networks = [\"10.0.0.0/8\"] }";
+        let rules = rule(earlier, "") + &rule(later, demand);
+        let warnings = read(&format!("{LEAST}{rules}")).unwrap().warnings;
+        let mut warnings = warnings.iter().map(ToString::to_string);
+        let found = warnings.any(|warning| warning.contains("the first match wins"));
+        assert_eq!(found, is_warned, "{earlier} {later}");
+    }
+}
+
 #[test]
 fn warnings_do_not_refuse() {
     let text = format!(

@@ -47,9 +47,9 @@ impl GrantEdit {
         }
         **user = User {
             auth_time: user.auth_time,
+            grant: Some(Box::new(self.grant.clone())),
             ..self.user.clone()
         };
-        record.grant = Some(Box::new(self.grant.clone()));
     }
 }
 
@@ -79,10 +79,10 @@ mod tests {
         let mut record = Record::empty(Root([1; 32]), NOW, NOW);
         let before = record.weight_bytes();
         edit("alice", &[]).apply(&mut record);
-        assert_eq!(record.grant, None, "nobody is logged in");
+        assert_eq!(record.grant(), None, "nobody is logged in");
         record.user = Some(Box::new(User::new("bob".to_owned(), "shop", NOW)));
         edit("alice", &["staff"]).apply(&mut record);
-        assert_eq!(record.grant, None, "somebody else is");
+        assert_eq!(record.grant(), None, "somebody else is");
         edit("bob", &["staff"]).apply(&mut record);
         let user = record.user.as_deref().unwrap();
         assert_eq!(

@@ -46,9 +46,6 @@ pub struct Record {
     /// How they came in. Boxed, because sessions without a user have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrance: Option<Box<Entrance>>,
-    /// What an OpenID provider gave for the user. Boxed, because few sessions have any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Box<Grant>>,
     /// The session's own expiry, if the app set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
@@ -105,6 +102,9 @@ pub struct User {
     pub site: String,
     /// When the user proved who they are.
     pub auth_time: Time,
+    /// What the issuer gave for them, if it goes on giving. Boxed, because few have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Box<Grant>>,
 }
 
 /// Under what a store finds the sessions of a user: a hash of the issuer and the id, so that neither is an index key
@@ -135,6 +135,7 @@ impl User {
             claims: Map::new(),
             site: site.to_owned(),
             auth_time,
+            grant: None,
         }
     }
 
@@ -161,7 +162,6 @@ impl Record {
             home: None,
             user: None,
             entrance: None,
-            grant: None,
             expiry: None,
             data: SmallMap::new(),
             jars: SmallMap::new(),
@@ -303,6 +303,11 @@ impl Record {
         self.copies().iter().map(BrowserCopy::weight_bytes).sum()
     }
 
+    /// What the issuer gave for the user.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.user.as_ref()?.grant.as_deref()
+    }
+
     /// The jar of `site`.
     pub fn jar(&self, site: &str) -> &[KeptCookie] {
         self.jars.get(site).map_or(&[], Vec::as_slice)
@@ -336,7 +341,7 @@ impl Record {
         let taken: usize = taken.flatten().map(TakenCopy::weight_bytes).sum();
         let entrance = self.entrance.as_ref();
         let entrance = entrance.map_or(0, |entrance| entrance.weight_bytes());
-        let grant = self.grant.as_ref().map_or(0, |grant| grant.weight_bytes());
+        let grant = self.grant().map_or(0, Grant::weight_bytes);
         256 + grant + jars + user + entrance + data + cleared + taken + self.copies_bytes()
     }
 }

@@ -10,7 +10,7 @@ use cloakroom::base::clock::{Clock, Time};
 use cloakroom::run::StartFault;
 use cloakroom::session::{Holder, Record, Session, State, Terms, Ticket, stored};
 use cloakroom::store::Catalogue;
-use cloakroom::store::sqlite::{SqliteSettings, SqliteStore};
+use cloakroom::store::sqlite::{SCHEMA_VERSION, SqliteSettings, SqliteStore};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -200,7 +200,10 @@ async fn a_check_tells_what_is_there() {
     for (name, count) in [("live", 4), ("over", 1), ("ended", 0), ("unreadable", 0)] {
         assert_eq!(counted[name], count, "{name}");
     }
-    assert_eq!(counted["facts"]["schema_version"], "2");
+    assert_eq!(
+        counted["facts"]["schema_version"],
+        SCHEMA_VERSION.to_string()
+    );
     assert!(counted["remembers_since"].is_string());
 
     // What is over is not copied.

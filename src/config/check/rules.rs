@@ -35,13 +35,22 @@ pub(super) fn rules(check: &mut Check<'_>, at: usize, mirrors: Vec<file::Rule>) 
             cross_site: mirror.cross_site,
         };
         let leaves_nothing = |earlier: &&Rule| {
-            earlier.path == rule.path
+            is_whole_of(&earlier.path, &rule.path)
                 && (earlier.methods.is_none() || earlier.methods == rule.methods)
                 && (earlier.networks.is_none() || earlier.networks == rule.networks)
         };
-        if rules.iter().any(|earlier| leaves_nothing(&earlier)) {
-            let why = "an earlier rule has the same path";
-            check.warn(&path, why, "the first match wins: put both into one");
+        if let Some(earlier) = rules.iter().find(leaves_nothing) {
+            let (why, way_out) = if earlier.path == rule.path {
+                let why = "an earlier rule has the same path".to_owned();
+                (why, "the first match wins: put both into one")
+            } else {
+                let why = format!("an earlier rule for {:?} is for all of it", earlier.path);
+                (
+                    why,
+                    "the first match wins: put this one before that, or it says nothing",
+                )
+            };
+            check.warn(&path, why, way_out);
         }
         let is_demanded_after = demands.iter().skip(nth).any(|demands| *demands);
         for (name, is_limited) in [
@@ -57,6 +66,15 @@ pub(super) fn rules(check: &mut Check<'_>, at: usize, mirrors: Vec<file::Rule>) 
         rules.push(rule);
     }
     rules
+}
+
+/// Whether all that is for the path pattern `part` is for `whole` too.
+fn is_whole_of(whole: &str, part: &str) -> bool {
+    let below = whole.strip_suffix("/*").and_then(|base| {
+        let rest = part.strip_suffix("/*").unwrap_or(part).strip_prefix(base)?;
+        Some(rest.is_empty() || rest.starts_with('/'))
+    });
+    whole == part || below == Some(true)
 }
 
 fn require(check: &mut Check<'_>, key: &str, mirror: Option<file::Require>) -> Require {

@@ -148,7 +148,7 @@ impl Gateway {
 }
 
 fn is_meant(session: &Session, told: &LogoutToken) -> bool {
-    let grant = session.record.grant.as_deref();
+    let grant = session.record.grant();
     let sid = grant.and_then(|grant| grant.sid.as_deref());
     told.sid.is_none() || sid == told.sid.as_deref()
 }

@@ -26,7 +26,7 @@ impl Gateway {
         let record = visit.record()?;
         let user = record.user.as_deref();
         let user = user.filter(|user| *user.site == *asked.site.name)?;
-        let grant = record.grant.as_deref();
+        let grant = record.grant();
         let kept = grant.map(|grant| Kept::open(grant, &self.values.load(), user, line.time));
         let hint = kept.as_ref().and_then(|kept| kept.id_token.as_ref());
         let back = asked.address_of("logout");

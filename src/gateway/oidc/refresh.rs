@@ -119,7 +119,7 @@ impl Gateway {
 
 /// Whether fresh tokens are to be asked for.
 fn is_due(record: &Record, now: Time) -> bool {
-    let due = record.grant.as_ref().and_then(|grant| grant.due);
+    let due = record.grant().and_then(|grant| grant.due);
     due.is_some_and(|due| due <= now)
 }
 
@@ -189,7 +189,7 @@ impl Renewal {
 
     async fn refresh(&self, record: &Record, user: &User) -> Came {
         let now = self.clock.now();
-        let grant = record.grant.as_deref();
+        let grant = record.grant();
         let kept = grant.map(|grant| Kept::open(grant, &self.values.load(), user, now));
         let (Some(grant), Some(kept)) = (grant, kept) else {
             return Came::Done;
