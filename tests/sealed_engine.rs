@@ -251,6 +251,7 @@ fn log_in(id: &str) -> Change {
         claims: serde_json::Map::new(),
         site: "shop".into(),
         auth_time: START,
+        entrance: None,
         grant: None,
     };
     turn(Turn::LogIn {

@@ -176,6 +176,7 @@ mod tests {
             claims: serde_json::Map::new(),
             site: "shop".into(),
             auth_time: created,
+            entrance: None,
             grant: None,
         }));
         Session {

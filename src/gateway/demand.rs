@@ -193,6 +193,7 @@ mod tests {
             claims: serde_json::Map::new(),
             site: "app".to_owned(),
             auth_time: Time::from_secs(auth_time),
+            entrance: None,
             grant: None,
         }
     }

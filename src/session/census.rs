@@ -82,6 +82,7 @@ mod tests {
             claims: serde_json::Map::new(),
             site: "shop".into(),
             auth_time: T(1000),
+            entrance: None,
             grant: None,
         }));
         Session {

@@ -66,22 +66,25 @@ impl Entrance {
 impl Record {
     /// Whether the session waits for its user to say which other one ends, and shows no app its user before.
     pub fn waits(&self) -> bool {
-        let entrance = self.entrance.as_ref();
-        entrance.is_some_and(|entrance| entrance.waits.is_some())
+        self.entrance()
+            .is_some_and(|entrance| entrance.waits.is_some())
     }
 
-    /// Has the session begin with `entrance`. One that waits ends by itself before long.
+    /// Has the user's session begin with `entrance`. One that waits ends by itself before long.
     pub(super) fn enter(&mut self, entrance: Option<&Entrance>) {
+        let Some(user) = &mut self.user else {
+            return;
+        };
         let mut entrance = entrance.cloned().map(Box::new);
         if let Some(waits) = entrance.as_mut().and_then(|one| one.waits.as_mut()) {
             waits.then = self.expiry.replace(Expiry::IdleSecs(WAIT_SECS));
         }
-        self.entrance = entrance;
+        user.entrance = entrance;
     }
 
     /// The user has picked; the session goes on as any other.
     pub(super) fn wait_no_more(&mut self) {
-        let entrance = self.entrance.as_mut();
+        let entrance = self.user.as_mut().and_then(|user| user.entrance.as_mut());
         if let Some(waits) = entrance.and_then(|entrance| entrance.waits.take()) {
             self.expiry = waits.then;
         }
@@ -92,12 +95,13 @@ impl Record {
 mod tests {
     use super::*;
     use crate::base::clock::Time;
-    use crate::session::Root;
+    use crate::session::{Root, User};
 
     fn record() -> Record {
         let now = Time::from_secs(1_000);
         let mut record = Record::empty(Root([1; 32]), now, now);
         record.expiry = Some(Expiry::AtBrowserClose);
+        record.user = Some(Box::new(User::new("alice".to_owned(), "shop", now)));
         record
     }
 
@@ -117,7 +121,7 @@ mod tests {
 
         assert!(!record.waits());
         assert_eq!(record.expiry, Some(Expiry::AtBrowserClose));
-        assert_eq!(record.entrance.as_deref(), Some(&entrance));
+        assert_eq!(record.entrance(), Some(&entrance));
         record.wait_no_more();
         assert_eq!(record.expiry, Some(Expiry::AtBrowserClose));
     }
@@ -139,6 +143,6 @@ mod tests {
         let text = serde_json::to_string(&record()).unwrap();
         assert!(!text.contains("entrance"), "{text}");
         let read: Record = serde_json::from_str(&text).unwrap();
-        assert!(!read.waits() && read.entrance.is_none());
+        assert!(!read.waits() && read.entrance().is_none());
     }
 }

@@ -47,6 +47,7 @@ impl GrantEdit {
         }
         **user = User {
             auth_time: user.auth_time,
+            entrance: user.entrance.take(),
             grant: Some(Box::new(self.grant.clone())),
             ..self.user.clone()
         };

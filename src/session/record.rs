@@ -43,9 +43,6 @@ pub struct Record {
     /// Who logged in, if anybody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<User>>,
-    /// How they came in. Boxed, because sessions without a user have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entrance: Option<Box<Entrance>>,
     /// The session's own expiry, if the app set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Expiry>,
@@ -102,6 +99,9 @@ pub struct User {
     pub site: String,
     /// When the user proved who they are.
     pub auth_time: Time,
+    /// How they came in, where that is noted. Boxed, to be looked at seldom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrance: Option<Box<Entrance>>,
     /// What the issuer gave for them, if it goes on giving. Boxed, because few have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Box<Grant>>,
@@ -135,6 +135,7 @@ impl User {
             claims: Map::new(),
             site: site.to_owned(),
             auth_time,
+            entrance: None,
             grant: None,
         }
     }
@@ -161,7 +162,6 @@ impl Record {
             cleared: None,
             home: None,
             user: None,
-            entrance: None,
             expiry: None,
             data: SmallMap::new(),
             jars: SmallMap::new(),
@@ -303,6 +303,11 @@ impl Record {
         self.copies().iter().map(BrowserCopy::weight_bytes).sum()
     }
 
+    /// How the user came in.
+    pub fn entrance(&self) -> Option<&Entrance> {
+        self.user.as_ref()?.entrance.as_deref()
+    }
+
     /// What the issuer gave for the user.
     pub fn grant(&self) -> Option<&Grant> {
         self.user.as_ref()?.grant.as_deref()
@@ -339,8 +344,7 @@ impl Record {
         let cleared: usize = cleared.map(|site| site.len() + 16).sum();
         let taken = self.taken.iter().flat_map(|taken| taken.values());
         let taken: usize = taken.flatten().map(TakenCopy::weight_bytes).sum();
-        let entrance = self.entrance.as_ref();
-        let entrance = entrance.map_or(0, |entrance| entrance.weight_bytes());
+        let entrance = self.entrance().map_or(0, Entrance::weight_bytes);
         let grant = self.grant().map_or(0, Grant::weight_bytes);
         256 + grant + jars + user + entrance + data + cleared + taken + self.copies_bytes()
     }

@@ -155,6 +155,7 @@ mod tests {
             claims: serde_json::Map::new(),
             site: "shop".into(),
             auth_time: secs(1_700_000_050),
+            entrance: None,
             grant: None,
         }));
         record.expiry = Some(Expiry::IdleSecs(300));

@@ -79,6 +79,7 @@ pub fn with_user(session: &Session, id: &str) -> Session {
         claims: serde_json::Map::new(),
         site: "shop".to_owned(),
         auth_time: NOW,
+        entrance: None,
         grant: None,
     }));
     session.record = Arc::new(record);

@@ -103,6 +103,7 @@ fn user(id: &str) -> User {
         claims: serde_json::Map::new(),
         site: "shop".into(),
         auth_time: NOW,
+        entrance: None,
         grant: None,
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Row<'a> {
             value["user"]["groups"] = user.groups.clone().into();
             value["user"]["claims"] = user.claims.keys().cloned().collect();
         }
-        if let Some(entrance) = &self.record.entrance {
+        if let Some(entrance) = self.record.entrance() {
             value["login"] = json!({
                 "device": entrance.device,
                 "address": entrance.address,
@@ -131,7 +131,7 @@ impl<'a> Row<'a> {
             Some(user) => tell_user(user, &mut line),
             None => line("user", &"nobody"),
         }
-        if let Some(entrance) = &record.entrance {
+        if let Some(entrance) = record.entrance() {
             let device = entrance.device.as_deref().unwrap_or("unknown device");
             let address = entrance
                 .address

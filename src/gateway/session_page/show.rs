@@ -105,7 +105,7 @@ fn called(user: &User) -> String {
 }
 
 fn shown(record: &Record, now: Time) -> Shown {
-    let entrance = record.entrance.as_deref();
+    let entrance = record.entrance();
     let device = entrance.and_then(|entrance| entrance.device.as_deref());
     let address = entrance.and_then(|entrance| entrance.address);
     Shown {

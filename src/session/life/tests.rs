@@ -139,6 +139,7 @@ fn log_in(id: &str, carry: bool) -> Change {
         claims: serde_json::Map::new(),
         site: "shop".into(),
         auth_time: START,
+        entrance: None,
         grant: None,
     };
     turn(Turn::LogIn {
