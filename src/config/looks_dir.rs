@@ -18,6 +18,9 @@ use crate::gateway::looks::{Looks, Over, STYLE};
 const FILE_BYTES_MAX: u64 = 64 << 10;
 /// The most files that are read.
 const FILES_MAX: usize = 64;
+/// Templates are read by recursion, as deep as what is in one expression. This much, of which hardly any is ever touched, is
+/// enough for the longest expression of the largest file.
+const STACK_BYTES: usize = 256 << 20;
 
 /// What is wrong with a folder of looks.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +87,18 @@ pub fn looks(settings: &settings::Looks) -> Result<Arc<Looks>, Vec<LooksFault>> 
     if *settings == settings::Looks::default() {
         return Ok(Looks::ours());
     }
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().stack_size(STACK_BYTES);
+        match worker.spawn_scoped(scope, || read_and_judge(settings)) {
+            Ok(worker) => worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => read_and_judge(settings),
+        }
+    })
+}
+
+fn read_and_judge(settings: &settings::Looks) -> Result<Arc<Looks>, Vec<LooksFault>> {
     let over = over(settings)?;
     let page = |fault: PageFault| LooksFault::Page(fault);
     let looks = Looks::new(&over).map_err(|faults| {
@@ -310,6 +325,23 @@ mod tests {
         let looks = told(&files, &["nl", "fr"]).unwrap();
         assert_eq!(words(&looks, "de", Text::LogIn), "Inloggen");
         assert_eq!(words(&looks, "fr", Text::LogIn), "Se connecter");
+    }
+
+    /// A reload runs on a thread that serves, whose stack is small; what overflows it takes the whole process along.
+    #[test]
+    fn no_template_overflows_a_stack() {
+        let chains = [
+            format!("{{{{ {}1 }}}}", "1+".repeat(20_000)),
+            format!("{{{{ 1{} }}}}", "|abs".repeat(10_000)),
+            format!("{{{{ {}1 }}}}", "not ".repeat(12_000)),
+            format!("{{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000)),
+            "{% block a %}{{ self.a() }}{% endblock %}".to_owned(),
+            "{% include 'logout.html' %}".to_owned(),
+        ];
+        for chain in chains {
+            let files = [("logout.html", &*chain)];
+            assert!(told(&files, &[]).is_err(), "{}", &chain[..20]);
+        }
     }
 
     #[test]

@@ -132,18 +132,32 @@ pub fn rule_for<'r>(
 }
 
 /// Of two rules, by two readings, the one that demands something: nobody gets around a rule by a path that the app may read
-/// otherwise.
+/// otherwise. Nor does another site act here that may by one reading alone.
+///
+/// # Errors
+/// When neither is the stricter in everything.
 fn stricter<'r>(
     one: Option<&'r Rule>,
     other: Option<&'r Rule>,
 ) -> Result<Option<&'r Rule>, Ambiguous> {
     let demands = |rule: Option<&Rule>| rule.is_some_and(Rule::demands);
-    match (demands(one), demands(other)) {
-        (true, true) => Err(Ambiguous),
-        (true, false) => Ok(one),
-        (false, true) => Ok(other),
-        (false, false) => Ok(one.or(other)),
+    let lets_in = |rule: Option<&Rule>| match rule.map(|rule| rule.cross_site) {
+        None | Some(CrossSite::Refuse) => 0,
+        Some(CrossSite::Resend) => 1,
+        Some(CrossSite::Allow) => 2,
+    };
+    let (chosen, left) = match (demands(one), demands(other)) {
+        (true, true) => return Err(Ambiguous),
+        (true, false) => (one, other),
+        (false, true) => (other, one),
+        (false, false) if lets_in(one) > lets_in(other) => (other, one),
+        (false, false) if lets_in(one) < lets_in(other) => (one, other),
+        (false, false) => (one.or(other), other),
+    };
+    if lets_in(chosen) > lets_in(left) {
+        return Err(Ambiguous);
     }
+    Ok(chosen)
 }
 
 /// Whether a request is a form of another site that a page of ours is to send again.

@@ -52,6 +52,9 @@ pub const STYLE: (&str, &str) = ("style.css", include_str!("templates/style.css"
 const SCRIPT: &str = "HTMLFormElement.prototype.submit.call(document.forms[0])";
 /// So many steps a template may take. A page of ours with a thousand fields takes some twenty thousand.
 const FUEL: u64 = 500_000;
+/// So deep may blocks, loops and includes stand in each other. A page is made on a thread that serves sockets, whose stack is
+/// none too large.
+const DEPTH_MAX: usize = 100;
 
 /// What an operator puts over ours.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -127,6 +130,7 @@ impl Looks {
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         templates.set_fuel(Some(FUEL));
+        templates.set_recursion_limit(DEPTH_MAX);
         templates.remove_filter("safe");
         // In the place of the usual one, which `{% autoescape %}` can turn off.
         templates.set_formatter(|out, _, value| {

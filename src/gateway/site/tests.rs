@@ -1,7 +1,7 @@
 use super::*;
 use crate::cookie::policy::{CookiePolicy, Mode};
 use crate::gateway::access::{CrossSite, PathPattern};
-use crate::gateway::demand::{Demand, Methods, Networks};
+use crate::gateway::demand::{Demand, Methods, Networks, UserDemand};
 use crate::upstream::{Address, UpstreamSettings};
 
 fn site(name: &str, hosts: &[&str], prefix: &str) -> Site {
@@ -110,7 +110,7 @@ fn a_path_that_two_rules_could_claim_is_ambiguous() {
         networks: Networks::default(),
         require: Demand::default(),
         session: None,
-        cross_site: CrossSite::Allow,
+        cross_site: CrossSite::Refuse,
     });
     let asking = Asking {
         method: &http::Method::GET,
@@ -125,6 +125,53 @@ fn a_path_that_two_rules_could_claim_is_ambiguous() {
     assert_eq!(rule(&site, "/admin;jsessionid=1"), Err(Ambiguous));
     site.pass_ambiguous_paths = true;
     assert_eq!(rule(&site, "/admin;jsessionid=1"), Ok(true));
+}
+
+/// Another site may act where every reading of the path says so, and by none alone.
+#[test]
+fn leave_to_act_is_not_borrowed_from_another_reading() {
+    let mut site = site("root", &["a.test"], "");
+    let rule = |path: &str, cross_site, demands: bool| Rule {
+        path: PathPattern::parse(path).unwrap(),
+        methods: Methods::default(),
+        networks: Networks::default(),
+        require: Demand {
+            user: demands.then(UserDemand::default),
+            ..Demand::default()
+        },
+        session: None,
+        cross_site,
+    };
+    site.rules = vec![
+        rule("/saml/acs", CrossSite::Resend, false),
+        rule("/pay/*", CrossSite::Allow, false),
+        rule("/own/*", CrossSite::Allow, true),
+    ];
+    site.pass_ambiguous_paths = true;
+    let asking = Asking {
+        method: &http::Method::POST,
+        client_ip: "192.0.2.1".parse().unwrap(),
+    };
+    let lets_in = |path: &str| {
+        let rule = site.rule(&NormalPath::read(path), &asking);
+        rule.map(|rule| rule.map(|rule| rule.cross_site))
+    };
+    for (path, found) in [
+        ("/saml/acs", Ok(Some(CrossSite::Resend))),
+        ("/saml/./acs", Ok(Some(CrossSite::Resend))),
+        ("//saml/acs", Ok(None)),
+        ("//delete.php/saml/acs", Ok(None)),
+        ("//delete.php/pay/x", Ok(None)),
+        ("//pay/delete", Ok(None)),
+        ("/pay/x", Ok(Some(CrossSite::Allow))),
+        ("/pay/..%2fdelete", Ok(None)),
+        ("/delete%2f..%2fpay%2fx", Ok(None)),
+        ("/pay/%2e/x", Ok(Some(CrossSite::Allow))),
+        ("/own/..%2fdelete", Err(Ambiguous)),
+        ("//x/own/y", Err(Ambiguous)),
+    ] {
+        assert_eq!(lets_in(path), found, "{path}");
+    }
 }
 
 #[test]
