@@ -67,10 +67,11 @@ impl Den {
             rest.split('&').next().unwrap().to_owned()
         };
         let mut claims = self.liar.claims(json!({
-            "nonce": param("&nonce"), "iat": now(), "exp": now() + 300,
+            "nonce": param("&nonce"), "iat": now(), "exp": now() + 300, "auth_time": now(),
         }));
         let all = claims.as_object_mut().unwrap();
         all.extend(changes.as_object().unwrap().clone());
+        all.retain(|_, value| !value.is_null());
         self.liar.brings(self.liar.key.sign(json!({}), claims));
         let state = param("&state");
         let back = format!("/.cloakroom/callback?code=c&state={state}");

@@ -51,6 +51,10 @@ impl Answer {
     }
 }
 
+fn end_key(asked: Asked<'_>, state: &LoginState) -> NoteKey {
+    NoteKey::of("oidc state", &[asked.site.name.as_bytes(), &state.id()])
+}
+
 impl Gateway {
     /// The page at `callback`.
     pub(super) async fn end_login(
@@ -71,6 +75,10 @@ impl Gateway {
         let answer = Answer::read(query).ok_or_else(|| asked.failed(Why::NoAnswer, ""))?;
         let state = self.state_of(asked, &answer, line).await?;
         let tokens = self.redeem((asked, oidc), &answer, &state, line).await?;
+        // Not before: what anybody may bring about costs the store nothing. The provider redeems a code once.
+        if !self.is_first_end(asked, &state, line).await? {
+            return Err(asked.failed(Why::Replayed, &state.return_to));
+        }
         self.log_in_at_last((asked, oidc), tokens, &state, line)
             .await
     }
@@ -120,10 +128,23 @@ impl Gateway {
         if !bindings.iter().any(|one| one.hash() == state.browser) {
             return Err(asked.failed(Why::OtherBrowser, &state.return_to));
         }
-        if !self.is_first_end(asked, &state, line).await? {
+        if self.has_ended(asked, &state, line).await? {
             return Err(asked.failed(Why::Replayed, &state.return_to));
         }
         Ok(state)
+    }
+
+    async fn has_ended(
+        &self,
+        asked: Asked<'_>,
+        state: &LoginState,
+        line: &Line,
+    ) -> Result<bool, Refusal> {
+        let Some(notes) = self.store.notes() else {
+            return Ok(false);
+        };
+        let known = notes.get(end_key(asked, state), line.time).await?;
+        Ok(known.is_some())
     }
 
     async fn is_first_end(
@@ -136,7 +157,7 @@ impl Gateway {
             // The provider redeems a code once.
             return Ok(true);
         };
-        let key = NoteKey::of("oidc state", &[asked.site.name.as_bytes(), &state.id()]);
+        let key = end_key(asked, state);
         let note = Note {
             value: Vec::new(),
             // A state that is good is no older than this.
@@ -188,7 +209,14 @@ impl Gateway {
     ) -> Result<Response<Body>, Refusal> {
         let now = self.clock.now();
         let user = user_of((asked, oidc), &tokens, now);
-        self.note_sid(oidc, &tokens, line).await?;
+        match self.note_sid(oidc, &tokens, line).await {
+            // A logout by that name alone then ends nothing; a login is worth more.
+            Err(StoreFault::Overloaded) => {
+                let request_id = &*line.request_id;
+                tracing::warn!(request_id, site = %asked.site.name, "the store has no room to note the provider's session: a back-channel logout that names it alone will not end this one");
+            }
+            noted => noted?,
+        }
         let grant = self.grant_of(&user, tokens);
         let from = asked.provenance();
         let cookies = self.screen_in(asked.site, &asked.head.headers)?;

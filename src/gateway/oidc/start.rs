@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{Method, Response};
 
 use super::super::Gateway;
+use super::super::access::Rule;
 use super::super::access_log::Line;
 use super::super::conclude::goes_on;
 use super::super::demand::Asking;
@@ -97,8 +98,20 @@ fn return_to(asked: Asked<'_>) -> String {
     }
 }
 
-/// How long ago the user may have proved who they are, for what they ask for.
+/// Asked with it, a provider has to say when the user proved who they are (OpenID Connect Core 1.0, 2), and asks nobody again
+/// who did so in a year.
+const TELL_WHEN: Duration = Duration::from_secs(365 * 86_400);
+
+/// How long ago the user may have proved who they are, for what they ask for. Where any rule of the site may ask one day, it
+/// has to be known: else a login that proves nothing would count as a recent one.
 fn max_age(asked: Asked<'_>, return_to: &str) -> Option<Duration> {
+    let age = |rule: &Rule| rule.require.user.as_ref()?.max_auth_age;
+    let is_asked = asked.site.rules.iter().any(|rule| age(rule).is_some());
+    let wanted = wanted_age(asked, return_to);
+    wanted.or_else(|| is_asked.then_some(TELL_WHEN))
+}
+
+fn wanted_age(asked: Asked<'_>, return_to: &str) -> Option<Duration> {
     let path = return_to.split('?').next().unwrap_or_default();
     let asking = Asking::of(&Method::GET, asked.hops);
     let rule = asked.site.rule(&NormalPath::read(path), &asking).ok()??;

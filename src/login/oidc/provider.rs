@@ -17,6 +17,7 @@ use super::settings::OidcSettings;
 use super::token::{self, Expected, ID_KINDS, Jws, LOGOUT_KINDS, Proof};
 use super::told::{Ask, LogoutToken, Profile, Redemption, Refreshed, Tokens};
 use super::{profile, query};
+use crate::base::causes::Causes;
 use crate::base::clock::Time;
 use crate::base::secret::Secret;
 
@@ -158,12 +159,23 @@ impl Provider {
         ];
         let grant = Grant::ask(&self.client, &self.settings, &discovery, &fields).await;
         let grant = grant.map_err(RefreshFault::of)?;
-        let profile = self.told_anew(&grant, sub, &discovery, now).await;
+        let told = self.told_anew(&grant, sub, &discovery, now).await;
+        let is_believed = told.is_ok();
+        let profile = match told {
+            Err(fault @ OidcFault::WrongSubject) => return Err(RefreshFault::of(fault)),
+            // The old refresh token may be good no more, so that the new one counts whatever came along with it.
+            Err(fault) => {
+                let error = Causes(&fault);
+                tracing::warn!(reason = fault.word(), %error, "an OpenID provider gave fresh tokens, and what it says of the user with them is not believed; what was known stays");
+                None
+            }
+            Ok(profile) => profile,
+        };
         Ok(Refreshed {
-            profile: profile.map_err(RefreshFault::of)?,
+            profile,
             access_expires: grant.life().map(|life| now.plus(life)),
             refresh_token: grant.refresh_token,
-            id_token: grant.id_token,
+            id_token: grant.id_token.filter(|_| is_believed),
         })
     }
 
@@ -299,10 +311,11 @@ impl Provider {
         let answer = self.client.ask(address, Question::Bearer(token)).await?;
         let claims: Map<String, Value> = answer.json()?;
         // OpenID Connect Core 1.0, 5.3.2: else it may be told of somebody else.
-        if claims.get("sub").and_then(Value::as_str) != Some(sub) {
-            return Err(OidcFault::WrongSubject);
+        match claims.get("sub").and_then(Value::as_str) {
+            Some(told) if told == sub => Ok(claims),
+            Some(_) => Err(OidcFault::WrongSubject),
+            None => Err(OidcFault::Incomplete("UserInfo names no sub")),
         }
-        Ok(claims)
     }
 
     async fn discovery(&self, now: Time) -> Result<Arc<Discovery>, OidcFault> {

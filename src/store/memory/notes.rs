@@ -12,6 +12,8 @@ use crate::store::{Answer, Note, NoteKey, Notes, Pour, StoreFault};
 const BYTES_MAX: usize = 32 << 20;
 /// What a note takes besides its value.
 const NOTE_COST: usize = 128;
+/// How often all are looked through for such as have ended, while there is no room.
+const SEARCH_EVERY: Duration = Duration::from_secs(1);
 
 /// All notes. One lock: few requests have anything to do with a note.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub(super) struct Board(Mutex<Sheet>);
 struct Sheet {
     notes: HashMap<NoteKey, Note>,
     bytes: usize,
+    /// When all were last looked through for room. A flood of notes would have it done for each.
+    searched: Option<Time>,
 }
 
 impl Board {
@@ -56,7 +60,11 @@ impl Sheet {
         let more = weight(&note);
         let fits = |bytes: usize| bytes.saturating_add(more) <= BYTES_MAX;
         self.remove(&key);
-        if !fits(self.bytes) {
+        let was_searched = self
+            .searched
+            .is_some_and(|at| at <= now && now < at.plus(SEARCH_EVERY));
+        if !fits(self.bytes) && !was_searched {
+            self.searched = Some(now);
             self.notes.retain(|_, note| now < note.until);
             self.bytes = self.notes.values().map(weight).sum();
         }
